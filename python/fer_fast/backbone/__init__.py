@@ -1,0 +1,1 @@
+"""The frozen backbone: weights, ONNX export, device, feature extraction."""

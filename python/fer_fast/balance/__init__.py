@@ -1,0 +1,1 @@
+"""Balancing the classes of the training features."""

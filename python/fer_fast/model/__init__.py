@@ -1,0 +1,1 @@
+"""The final classifier and the files that carry it."""

@@ -1,0 +1,54 @@
+"""How a stage tells what it is doing, without knowing who listens.
+
+Stages take a `Reporter`; the command line passes one that draws with rich, a library user may pass
+their own, and the default says nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+
+class Task(Protocol):
+    """A countable piece of work under way."""
+
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        """Count `steps` more units as done, and show `status` (a few words) beside them."""
+
+
+class Reporter(Protocol):
+    """Receives what stages have to say."""
+
+    def note(self, message: str) -> None:
+        """Say something worth a line: a cache hit, a count, a choice made."""
+
+    def warn(self, message: str) -> None:
+        """Say something that changes what the result means: a fallback, a foreign digest."""
+
+    def task(
+        self, description: str, total: int | None, unit: str = ""
+    ) -> AbstractContextManager[Task]:
+        """Open a task of `total` units (None: unknown) that is shown until its context ends."""
+
+
+class _SilentTask:
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        pass
+
+
+class _SilentReporter:
+    def note(self, message: str) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        pass
+
+    def task(
+        self, description: str, total: int | None, unit: str = ""
+    ) -> AbstractContextManager[Task]:
+        return nullcontext(_SilentTask())
+
+
+SILENT: Reporter = _SilentReporter()
+"""The reporter of a library user who asked for none."""

@@ -1,0 +1,1 @@
+"""Choosing features: the ant colony, its fitness, its scikit-learn selector."""

@@ -1,0 +1,94 @@
+"""Where cached files live, and how any file is written: whole, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from fer_fast.errors import OutputError
+
+
+def cache_dir(*parts: str) -> Path:
+    """Return the folder `parts` of the cache, created if need be.
+
+    The cache is the folder that the environment variable ``FER_FAST_CACHE`` names, or else the
+    platform's user cache folder for ``fer-fast``.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be created.
+    """
+    root = os.environ.get("FER_FAST_CACHE")
+    base = Path(root).expanduser() if root else platformdirs.user_cache_path("fer-fast")
+    return make_dir(base.joinpath(*parts))
+
+
+def make_dir(path: Path) -> Path:
+    """Create the folder `path` with its parents, and return it.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot create the folder {path} ({error.strerror}): name a folder you may write to"
+        ) from error
+    return path
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, moved over `path` only if the block succeeds.
+
+    Whatever fails, a full disk included, nothing half-written is left under the final name, and the
+    temporary file is removed.
+
+    Raises
+    ------
+    OutputError
+        If the operating system refuses the write.
+    """
+    make_dir(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+        )
+    except OSError as error:
+        raise OutputError(_refusal(path, error)) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp's 0600 would keep a shared cache or a report from everyone else.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(_refusal(path, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _refusal(path: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"cannot write {path} ({reason}): free some space or choose another place"
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+//! Ant Colony System for feature subset selection, without Python.

@@ -1,0 +1,1 @@
+//! Histogram random forest over pre-binned columns, without Python.

@@ -1,0 +1,7 @@
+//! Bindings of the colony crate.
+
+use pyo3::prelude::*;
+
+pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}

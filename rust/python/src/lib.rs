@@ -1,0 +1,19 @@
+//! Python bindings of the colony and the forest: the extension module `fer_fast._core`.
+
+mod colony;
+mod forest;
+
+use pyo3::prelude::*;
+
+/// The extension module: one `register` per crate that it binds.
+#[pymodule]
+mod _core {
+    use super::{PyModule, PyResult};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::colony::register(module)?;
+        super::forest::register(module)
+    }
+}
