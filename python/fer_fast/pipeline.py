@@ -21,6 +21,7 @@ from fer_fast.backbone import (
 )
 from fer_fast.balance import balance_classes
 from fer_fast.datasets import LABELS, FaceDataset, Split, load_dataset, shared_across_splits
+from fer_fast.errors import ParameterError
 from fer_fast.evaluation import Evaluation, evaluate
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter

@@ -41,7 +41,9 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 def available_cpus() -> int:
     """Return how many CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +118,10 @@ class Settings:
             value = getattr(self, field.name)
             if value is None:
                 continue
-            if field.name in _CHOICES and value not in _CHOICES[field.name]:
+            choices = _CHOICES.get(field.name)
+            if choices and value not in choices:
                 raise ParameterError(
-                    f"{field.name} is {value!r}: it must be one of {', '.join(_CHOICES[field.name])}"
+                    f"{field.name} is {value!r}: it must be one of {', '.join(choices)}"
                 )
             if field.name in _RANGES:
                 _check_range(field.name, value)
@@ -163,6 +166,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Named sets of settings; an option given beside a preset overrides it.
 
-``paper`` is *Optimizing Facial Expression Recognition Features with Pre-trained CNNs* to the letter,
-with every training row in each evaluation.
+``paper`` is *Optimizing Facial Expression Recognition Features with Pre-trained CNNs* to the
+letter, with every training row in each evaluation.
 """

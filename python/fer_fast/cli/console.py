@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -24,6 +24,7 @@ from rich.text import Text
 from fer_fast.progress import Task
 
 _WIDTH_WITHOUT_TERMINAL = 110
+_SECONDS_BETWEEN_LINES = 15.0
 
 
 def open_consoles(*, no_color: bool = False) -> tuple[Console, Console]:
@@ -61,14 +62,32 @@ class _BarTask:
             self._progress.advance(self._id, steps)
 
 
-class _CountingTask:
-    def __init__(self) -> None:
-        self.done = 0
-        self.status = ""
+class _LoggedTask:
+    """A task in a log file: a line when it starts, now and then, and when it ends."""
+
+    def __init__(
+        self, note: Callable[[str], None], description: str, total: int | None, unit: str
+    ) -> None:
+        self._note = note
+        self._description = description
+        self._of_total = "" if total is None else f" of {total:,}"
+        self._unit = unit
+        self._done = 0
+        self._status = ""
+        self._start = self._last_line = time.perf_counter()
+        note(f"{description} …")
 
     def advance(self, steps: int = 1, status: str = "") -> None:
-        self.done += steps
-        self.status = status or self.status
+        self._done += steps
+        self._status = status or self._status
+        if time.perf_counter() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self.print(self._of_total)
+
+    def print(self, of_total: str = "") -> None:
+        self._last_line = time.perf_counter()
+        seconds = self._last_line - self._start
+        line = f"{self._description}: {self._done:,}{of_total} {self._unit} in {seconds:.1f} s"
+        self._note(f"{line} · {self._status}" if self._status else line)
 
 
 class ConsoleReporter:
@@ -87,9 +106,11 @@ class ConsoleReporter:
 
     @contextmanager
     def task(self, description: str, total: int | None, unit: str = "") -> Iterator[Task]:
-        """Show a bar (terminal) or, at the end, one line (elsewhere)."""
+        """Show a bar (terminal) or a line now and then (elsewhere)."""
         if not self._console.is_terminal:
-            yield from self._count(description, unit)
+            logged = _LoggedTask(self.note, description, total, unit)
+            yield logged
+            logged.print()
             return
         with Progress(
             SpinnerColumn(),
@@ -103,11 +124,3 @@ class ConsoleReporter:
             console=self._console,
         ) as progress:
             yield _BarTask(progress, description, total, unit)
-
-    def _count(self, description: str, unit: str) -> Iterator[Task]:
-        counting = _CountingTask()
-        start = time.perf_counter()
-        yield counting
-        seconds = time.perf_counter() - start
-        line = f"{description}: {counting.done:,} {unit} in {seconds:.1f} s".replace("  ", " ")
-        self.note(f"{line} · {counting.status}" if counting.status else line)
