@@ -20,8 +20,8 @@ LIMIT_FILE_SIZES = (
 
 
 @pytest.fixture(scope="module")
-def environment(weights_file, tmp_path_factory):
-    """Return an environment whose cache is its own, and the options that name the weights."""
+def environment(tmp_path_factory):
+    """Return an environment whose cache is its own."""
     cache = tmp_path_factory.mktemp("cache")
     return {"FER_FAST_CACHE": str(cache)}
 
@@ -127,6 +127,7 @@ def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
     assert list(out.iterdir()) == []
 
 
+@pytest.mark.usefixtures("first_run")
 @pytest.mark.parametrize(
     ("stage", "line"),
     [
@@ -134,7 +135,7 @@ def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
         ("fitting the final forests …", "interrupted"),
     ],
 )
-def test_ctrl_c_ends_soon_with_one_line(first_run, environment, options, tmp_path, stage, line):
+def test_ctrl_c_ends_soon_with_one_line(environment, options, tmp_path, stage, line):
     slow = {
         "searching …": ("--fitness", "sklearn", "--ants", 40, "--iterations", 50),
         "fitting the final forests …": ("--trees", 20_000, "--fitness-rows", 10, "--ants", 1),
