@@ -1,9 +1,10 @@
-"""How much sooner does the whole experiment end than in plain Python?
+"""Time the whole experiment against plain Python.
 
 Both sides read the same csv and run the paper's experiment with the same parameters and rows:
-faces, MobileNetV2 features, SMOTE, an ant colony with a random-forest fitness, and the final forest.
-The plain side is what a competent user of Keras, imbalanced-learn, NumPy and scikit-learn writes,
-one ant at a time, each forest on every core; the other is ``fer-fast pipeline`` with an empty cache.
+faces, MobileNetV2 features, SMOTE, an ant colony with a random-forest fitness, and the final
+forest. The plain side is what a competent user of Keras, imbalanced-learn, NumPy and scikit-learn
+writes, one ant at a time, each forest on every core; the other is ``fer-fast pipeline`` with an
+empty cache.
 
     python bench/pipeline.py --data fer2013.csv.gz --weights WEIGHTS.h5 --training-rows 4000
 """
@@ -34,13 +35,12 @@ def plain_python(csv: Path, weights: Path, ants: int, iterations: int) -> dict[s
         seconds[stage], last = now - last, now
 
     import pandas as pd
+    from fer_fast.selection.reference import ReferenceColony
     from imblearn.over_sampling import SMOTE
     from keras.applications import MobileNetV2
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.feature_selection import f_classif
     from sklearn.metrics import accuracy_score, f1_score
-
-    from fer_fast.selection.reference import ReferenceColony
 
     lap("imports")
     table = pd.read_csv(csv)
