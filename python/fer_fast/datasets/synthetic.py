@@ -1,0 +1,4 @@
+"""t"""
+from fer_fast.datasets.faces import FaceDataset
+def synthetic_faces() -> FaceDataset:
+    raise NotImplementedError
