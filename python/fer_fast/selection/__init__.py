@@ -1,1 +1,7 @@
 """Choosing features: the ant colony, its fitness, its scikit-learn selector."""
+
+from fer_fast._core import Colony, Evaluation
+from fer_fast.selection._exceptions import EvaluationCut
+from fer_fast.selection.desirability import anova_desirability
+
+__all__ = ["Colony", "Evaluation", "EvaluationCut", "anova_desirability"]
