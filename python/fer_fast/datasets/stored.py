@@ -12,6 +12,8 @@ from fer_fast.datasets.faces import FACE_SIDE, LABELS, FaceDataset, Split
 from fer_fast.errors import DataError
 from fer_fast.storage import written_whole
 
+_ARRAYS = ("pixels", "labels", "splits")
+
 
 def save_npz(dataset: FaceDataset, path: Path) -> None:
     """Write a data set as an uncompressed ``.npz`` that `load_dataset` reads.
@@ -37,14 +39,18 @@ def read_npz(path: Path, source: str) -> FaceDataset:
         If the file is damaged, or its arrays are not those of a data set of faces.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            pixels, labels, splits = (archive[name] for name in ("pixels", "labels", "splits"))
+        with path.open("rb") as file:
+            # np.load also reads single arrays and pickles, and says something else of each.
+            if not zipfile.is_zipfile(file):
+                raise zipfile.BadZipFile
+            with np.load(file, allow_pickle=False) as archive:
+                pixels, labels, splits = (archive[name] for name in _ARRAYS)
     except KeyError as error:
         raise DataError(
-            f"{path} lacks one of the arrays pixels, labels and splits: write it with save_npz"
+            f"{path} lacks one of the arrays {', '.join(_ARRAYS)}: write it with save_npz"
         ) from error
-    except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged or not an .npz archive: write it again") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged or no .npz archive: write it again") from error
     count = len(labels) if labels.ndim else 0
     shapes = (pixels.shape, labels.shape, splits.shape)
     if shapes != ((count, FACE_SIDE, FACE_SIDE), (count,), (count,)) or any(

@@ -105,7 +105,7 @@ def _read_header(file: BinaryIO, source: str) -> _Columns:
     wanted = ("emotion", "pixels", "usage")
     for name, shown in zip(wanted, ("emotion", "pixels", "Usage"), strict=True):
         if name not in names:
-            found = ", ".join(names)[:100]
+            found = repr(", ".join(names)[:80])
             lacking = ", so there is no test split" if name == "usage" else ""
             raise DataError(
                 f"{source} has no column {shown!r} in its first line ({found}){lacking}: "
@@ -203,7 +203,7 @@ def _parse_row(row: bytes, columns: _Columns) -> tuple[bytes, int, int]:
 def _face(cell: bytes) -> bytes:
     numbers = cell.split()
     for position, number in enumerate(numbers, 1):
-        if not (number.isdigit() and int(number[:9]) <= 255 and len(number) < 10):
+        if not (number.isdigit() and len(number) < 10 and int(number) <= 255):
             raise _BadRowError(
                 f"pixel {position} is {_shown(number)}, not a whole number from 0 to 255"
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -59,7 +60,7 @@ def archive_tree(archive: zipfile.ZipFile) -> Tree:
     """Return the visible files of an open zip archive, in the order of their names."""
     return _visible(
         {
-            PurePosixPath(info.filename): lambda info=info: archive.read(info)
+            PurePosixPath(info.filename): partial(archive.read, info)
             for info in archive.infolist()
             if not info.is_dir()
         }
