@@ -1,1 +1,18 @@
 """The frozen backbone: weights, ONNX export, device, feature extraction."""
+
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model, export_model
+from fer_fast.backbone.features import cached_features
+from fer_fast.backbone.session import Session, open_session
+from fer_fast.backbone.weights import Weights, resolve_weights
+
+__all__ = [
+    "BackboneConfig",
+    "Session",
+    "Weights",
+    "cached_features",
+    "cached_model",
+    "export_model",
+    "open_session",
+    "resolve_weights",
+]

@@ -1,0 +1,112 @@
+"""SMOTE on the training features, announced and made safe for tiny classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+from imblearn.over_sampling import SMOTE
+from sklearn.neighbors import NearestNeighbors
+
+from fer_fast.errors import DataError, ParameterError
+from fer_fast.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Label = TypeVar("Label", bound=np.generic)
+
+
+def balance_classes(
+    X: NDArray[np.float32],
+    y: NDArray[Label],
+    method: Literal["smote", "none"] = "smote",
+    *,
+    k_neighbors: int = 5,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+    reporter: Reporter = SILENT,
+) -> tuple[NDArray[np.float32], NDArray[Label]]:
+    """Oversample every class up to the size of the largest.
+
+    Only training rows belong here: synthetic rows made from validation or test rows would make any
+    score on them meaningless.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32
+    y : ndarray of shape (n_samples,)
+        Class labels.
+    method : {"smote", "none"}
+        "smote" is the Synthetic Minority Over-sampling Technique [1]_ as imbalanced-learn
+        implements it; "none" returns `X` and `y` themselves.
+    k_neighbors : int
+        Neighbours of its own class that a row is mixed with. Where a class holds fewer rows than
+        ``k_neighbors + 1``, the whole run uses as many as it has, with a warning. A class of a
+        single row is left alone, with a warning.
+    random_state : int
+        Seed of the choice of rows, neighbours and mixing weights.
+    n_jobs : int or None
+        Threads of the neighbour search.
+    reporter : Reporter
+        Told the class counts before and after.
+
+    Returns
+    -------
+    X : ndarray of shape (n_balanced, n_features), float32
+        The given rows first, in their order, then the synthetic ones.
+    y : ndarray of shape (n_balanced,)
+
+    Raises
+    ------
+    ParameterError
+        If `method` is unknown or `k_neighbors` is below 1.
+    DataError
+        If `X` and `y` do not match, or `X` holds a value that is not finite.
+
+    References
+    ----------
+    .. [1] N. V. Chawla, K. W. Bowyer, L. O. Hall, W. P. Kegelmeyer, "SMOTE: Synthetic Minority
+       Over-sampling Technique", Journal of Artificial Intelligence Research 16, 321-357, 2002.
+    """
+    if method not in ("smote", "none"):
+        raise ParameterError(f'unknown balancing method {method!r}: use "smote" or "none"')
+    if k_neighbors < 1:
+        raise ParameterError(f"k_neighbors is {k_neighbors}: use at least 1")
+    if X.ndim != 2 or len(X) != len(y):
+        raise DataError(f"X of shape {X.shape} does not match {len(y)} labels: one row a label")
+    if method == "none":
+        reporter.note(f"classes not balanced: {_counts(y)}")
+        return X, y
+    if not np.isfinite(X).all():
+        raise DataError("X holds NaN or infinite values: SMOTE needs finite features")
+
+    classes, sizes = np.unique(y, return_counts=True)
+    for lone in classes[sizes == 1]:
+        reporter.warn(f"class {lone} has a single training row: SMOTE leaves it alone")
+    growing = (sizes > 1) & (sizes < sizes.max())
+    if not growing.any():
+        reporter.note(f"classes need no balancing: {_counts(y)}")
+        return X, y
+    smallest = int(sizes[growing].min())
+    if smallest <= k_neighbors:
+        reporter.warn(
+            f"the smallest class has {smallest} training rows: "
+            f"SMOTE uses {smallest - 1} neighbours instead of {k_neighbors}"
+        )
+        k_neighbors = smallest - 1
+
+    smote = SMOTE(
+        sampling_strategy=dict.fromkeys(classes[growing].tolist(), int(sizes.max())),
+        random_state=random_state,
+        # A row is its own nearest neighbour, hence one more.
+        k_neighbors=NearestNeighbors(n_neighbors=k_neighbors + 1, n_jobs=n_jobs),
+    )
+    X_balanced, y_balanced = smote.fit_resample(X, y)
+    reporter.note(f"classes balanced by SMOTE: {_counts(y)} became {_counts(y_balanced)}")
+    return X_balanced, y_balanced
+
+
+def _counts(y: NDArray[Any]) -> str:
+    classes, sizes = np.unique(y, return_counts=True)
+    return ", ".join(f"{label}: {size:,}" for label, size in zip(classes, sizes, strict=True))

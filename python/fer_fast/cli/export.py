@@ -1,0 +1,45 @@
+"""Write the frozen backbone as an ONNX file that takes raw uint8 faces."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_fast.cli.options import add_backbone_options, read_settings
+from fer_fast.storage import written_whole
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fer_fast.progress import Reporter
+
+NAME = "export"
+HELP = "write the frozen backbone as ONNX"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_backbone_options(parser)
+    parser.add_argument(
+        "--out",
+        dest="model_out",
+        type=Path,
+        metavar="FILE",
+        default=Path("model.onnx"),
+        help="where to write the model (default: model.onnx)",
+    )
+
+
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> None:
+    """Run the command."""
+    settings = read_settings(options)
+
+    from fer_fast.backbone import BackboneConfig, cached_model, resolve_weights
+
+    weights = resolve_weights(settings.weights, reporter=reporter)
+    model = cached_model(weights, BackboneConfig(size=settings.size), reporter=reporter)
+    with written_whole(options.model_out) as temporary:
+        shutil.copyfile(model, temporary)
+    stdout.print(f"{options.model_out}: {options.model_out.stat().st_size / 1e6:.1f} MB")

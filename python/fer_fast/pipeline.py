@@ -1,0 +1,270 @@
+"""The one place that knows the order of the stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from fer_fast.backbone import (
+    BackboneConfig,
+    cached_features,
+    cached_model,
+    open_session,
+    resolve_weights,
+)
+from fer_fast.balance import balance_classes
+from fer_fast.datasets import LABELS, FaceDataset, Split, load_dataset, shared_across_splits
+from fer_fast.errors import ParameterError
+from fer_fast.evaluation import Evaluation, evaluate
+from fer_fast.model import SubsetClassifier, fit_classifier
+from fer_fast.progress import SILENT, Reporter
+from fer_fast.selection import Colony, ForestFitness, anova_desirability
+from fer_fast.settings import Settings
+from fer_fast.storage import file_digest
+
+
+class SelectionInterrupted(KeyboardInterrupt):
+    """Ctrl-C during selection; carries what the colony had found.
+
+    Attributes
+    ----------
+    colony : Colony
+        As the interrupt left it.
+    n_features : int
+        How many features there were to choose from.
+    """
+
+    def __init__(self, colony: Colony, n_features: int) -> None:
+        super().__init__()
+        self.colony = colony
+        self.n_features = n_features
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """What a run found.
+
+    Attributes
+    ----------
+    settings : Settings
+    dataset : FaceDataset
+    device : str
+        The device that computed the features.
+    model_hash : str
+        SHA-256 of the ONNX file, in hexadecimal.
+    classifier : SubsetClassifier
+        The final forest on the colony's subset.
+    evaluation : Evaluation
+        Its scores on PrivateTest.
+    baselines : dict of str to Evaluation
+        ``all_features``, and ``k_best``: as many features as the colony chose, by ANOVA F.
+    colony_history : list of dict
+        One entry per iteration.
+    validation_score : float
+        The best subset's score on PublicTest, by which it was chosen.
+    timings : dict of str to float
+        Seconds per stage.
+    """
+
+    settings: Settings
+    dataset: FaceDataset
+    device: str
+    model_hash: str
+    classifier: SubsetClassifier
+    evaluation: Evaluation
+    baselines: dict[str, Evaluation]
+    colony_history: list[dict[str, Any]]
+    validation_score: float
+    timings: dict[str, float]
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class FaceFeatures:
+    """The features of every face of a data set, and what computed them."""
+
+    dataset: FaceDataset
+    X: NDArray[np.float32]
+    device: str
+    model_hash: str
+
+
+def extract(
+    settings: Settings, *, reporter: Reporter = SILENT, clock: _Clock | None = None
+) -> FaceFeatures:
+    """Run the stages from the data set to its features.
+
+    Parameters
+    ----------
+    settings : Settings
+    reporter : Reporter
+
+    Returns
+    -------
+    FaceFeatures
+        With `X` of shape (n_faces, n_features), float32, rows as in the data set.
+    """
+    clock = clock or _Clock()
+    with clock.stage("data"):
+        dataset = load_dataset(settings.data, reporter=reporter)
+    with clock.stage("model"):
+        weights = resolve_weights(settings.weights, reporter=reporter)
+        model = cached_model(weights, BackboneConfig(size=settings.size), reporter=reporter)
+    with clock.stage("features"):
+        session = open_session(model, device=settings.device, reporter=reporter)
+        X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
+    return FaceFeatures(dataset, X, session.device, file_digest(model))
+
+
+def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> PipelineResult:
+    """Run every stage: fit on Training, decide on PublicTest, report on PrivateTest.
+
+    Raises
+    ------
+    FerFastError
+        If the user can mend what went wrong.
+    SelectionInterrupted
+        On Ctrl-C while the colony searches.
+    """
+    clock = _Clock()
+    features = extract(settings, reporter=reporter, clock=clock)
+    dataset, X = features.dataset, features.X
+    y = dataset.labels.astype(np.int64)
+    training, validation, test = (dataset.rows(split) for split in Split)
+
+    with clock.stage("balance"):
+        X_training, y_training = X[training], y[training]
+        desirability = anova_desirability(X_training, y_training)
+        X_balanced, y_balanced = balance_classes(
+            X_training,
+            y_training,
+            settings.balance,
+            random_state=settings.seed,
+            n_jobs=settings.jobs,
+            reporter=reporter,
+        )
+    with clock.stage("selection"):
+        rows = _fitness_rows(y_balanced, settings)
+        fitness = ForestFitness(
+            X_balanced[rows],
+            y_balanced[rows],
+            X[validation],
+            y[validation],
+            engine=settings.fitness,
+            n_estimators=settings.trees,
+            scoring=settings.scoring,
+            random_state=settings.seed,
+        )
+        colony = _search(desirability, fitness, settings, reporter)
+
+    X_test, y_test = X[test], y[test]
+    shared = shared_across_splits(dataset)[test]
+
+    def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, Evaluation]:
+        classifier = fit_classifier(
+            X_balanced,
+            y_balanced,
+            subset,
+            n_estimators=settings.trees,
+            random_state=settings.seed,
+            n_jobs=settings.jobs,
+        )
+        return classifier, evaluate(y_test, classifier.predict(X_test), shared, LABELS)
+
+    subset = colony.best_subset
+    # Stable, so that ties go to the lower index whatever the sorting algorithm.
+    k_best = np.sort(np.argsort(-desirability, kind="stable")[: len(subset)])
+    with reporter.task("fitting the final forests", 3, "forests") as task:
+        with clock.stage("classifier"):
+            classifier, evaluation = fit_and_evaluate(subset)
+            task.advance(status="chosen features")
+        with clock.stage("baselines"):
+            baselines = {}
+            for name, columns in (("all_features", np.arange(X.shape[1])), ("k_best", k_best)):
+                baselines[name] = fit_and_evaluate(columns)[1]
+                task.advance(status=name.replace("_", " "))
+    return PipelineResult(
+        settings=settings,
+        dataset=dataset,
+        device=features.device,
+        model_hash=features.model_hash,
+        classifier=classifier,
+        evaluation=evaluation,
+        baselines=baselines,
+        colony_history=colony.history,
+        validation_score=colony.best_score,
+        timings=clock.seconds,
+    )
+
+
+def _fitness_rows(y: NDArray[np.int64], settings: Settings) -> NDArray[np.intp]:
+    everything = np.arange(len(y))
+    if settings.fitness_rows == 0 or settings.fitness_rows >= len(y):
+        return everything
+    n_classes = len(np.unique(y))
+    if settings.fitness_rows < n_classes:
+        raise ParameterError(
+            f"fitness_rows is {settings.fitness_rows}: it must be 0 (all rows) or at least "
+            f"{n_classes}, one row of each class"
+        )
+    rows, _ = train_test_split(
+        everything, train_size=settings.fitness_rows, stratify=y, random_state=settings.seed
+    )
+    return np.sort(rows)
+
+
+def _search(
+    desirability: NDArray[np.float64],
+    fitness: ForestFitness,
+    settings: Settings,
+    reporter: Reporter,
+) -> Colony:
+    n_features = len(desirability)
+    colony = Colony(
+        desirability,
+        n_ants=settings.ants,
+        alpha=settings.alpha,
+        beta=settings.beta,
+        q0=settings.q0,
+        rho=settings.rho,
+        min_features=min(settings.min_features or 1, n_features),
+        max_features=min(settings.max_features or n_features, n_features),
+        seed=settings.seed,
+    )
+    with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
+
+        def report(event: Any) -> None:
+            task.advance(
+                status=f"iteration {event.iteration + 1}/{settings.iterations} · "
+                f"best {event.best_score:.4f} with {event.best_size:,} features · "
+                f"{event.cache_hits} cached"
+            )
+
+        colony.run(
+            fitness,
+            n_iterations=settings.iterations,
+            n_jobs=settings.jobs,
+            time_budget=settings.time_budget,
+            callback=report,
+            interrupt_grace=1.0,
+        )
+    if colony.interrupted:
+        raise SelectionInterrupted(colony, n_features)
+    return colony

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from imblearn.over_sampling import SMOTE
+
+from fer_fast.balance import balance_classes
+from fer_fast.errors import DataError, ParameterError
+from fer_fast.progress import SILENT, Task
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def task(
+        self, description: str, total: int | None, unit: str = ""
+    ) -> AbstractContextManager[Task]:
+        return SILENT.task(description, total, unit)
+
+
+def relu_like(sizes: list[int], n_features: int = 40, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.uint8)
+    X = np.clip(rng.normal(size=(len(y), n_features)) + 0.2 * y[:, None], 0, 6)
+    return X.astype(np.float32), y
+
+
+def test_equals_imbalanced_learns_default():
+    X, y = relu_like([60, 200, 33, 120])
+    # Exact duplicates are what FER-2013 is full of: a row is then not its only nearest row.
+    twins = np.flatnonzero(y == 0)[:6]
+    X[twins[3:]] = X[twins[:3]]
+    expected_X, expected_y = SMOTE(random_state=7).fit_resample(X, y)
+    balanced_X, balanced_y = balance_classes(X, y, random_state=7)
+    np.testing.assert_array_equal(balanced_X, expected_X)
+    np.testing.assert_array_equal(balanced_y, expected_y)
+    assert balanced_X.dtype == np.float32
+    assert balanced_y.dtype == y.dtype
+
+
+def test_keeps_the_real_rows_first_and_announces_the_counts():
+    X, y = relu_like([10, 30])
+    listener = Listener()
+    balanced_X, balanced_y = balance_classes(X, y, reporter=listener)
+    np.testing.assert_array_equal(balanced_X[:40], X)
+    assert np.bincount(balanced_y).tolist() == [30, 30]
+    assert listener.notes == ["classes balanced by SMOTE: 0: 10, 1: 30 became 0: 30, 1: 30"]
+    assert not listener.warnings
+
+
+def test_synthetic_rows_lie_between_rows_of_their_class():
+    X, y = relu_like([12, 50])
+    balanced_X, balanced_y = balance_classes(X, y)
+    synthetic = balanced_X[len(y) :]
+    assert (balanced_y[len(y) :] == 0).all()
+    minority = X[y == 0]
+    assert (synthetic >= minority.min(axis=0) - 1e-5).all()
+    assert (synthetic <= minority.max(axis=0) + 1e-5).all()
+
+
+def test_small_class_lowers_k_for_the_run():
+    X, y = relu_like([3, 20, 12])
+    listener = Listener()
+    balanced_X, balanced_y = balance_classes(X, y, reporter=listener)
+    assert np.bincount(balanced_y).tolist() == [20, 20, 20]
+    assert listener.warnings == [
+        "the smallest class has 3 training rows: SMOTE uses 2 neighbours instead of 5"
+    ]
+    expected_X, _ = SMOTE(k_neighbors=2, random_state=0).fit_resample(X, y)
+    np.testing.assert_array_equal(balanced_X, expected_X)
+
+
+def test_single_row_class_is_left_alone():
+    X, y = relu_like([1, 20, 12])
+    listener = Listener()
+    _, balanced_y = balance_classes(X, y, reporter=listener)
+    assert np.bincount(balanced_y).tolist() == [1, 20, 20]
+    assert listener.warnings == ["class 0 has a single training row: SMOTE leaves it alone"]
+
+
+def test_nothing_to_do_returns_the_same_arrays():
+    X, y = relu_like([9, 9])
+    assert balance_classes(X, y)[0] is X
+    X, y = relu_like([4, 9])
+    assert balance_classes(X, y, "none")[0] is X
+
+
+def test_refuses_what_it_cannot_balance():
+    X, y = relu_like([4, 9])
+    with pytest.raises(ParameterError, match="unknown balancing method 'adasyn'"):
+        balance_classes(X, y, "adasyn")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="k_neighbors is 0"):
+        balance_classes(X, y, k_neighbors=0)
+    with pytest.raises(DataError, match="does not match 12 labels"):
+        balance_classes(X, y[:-1])
+    X[3, 3] = np.nan
+    with pytest.raises(DataError, match="NaN"):
+        balance_classes(X, y)
