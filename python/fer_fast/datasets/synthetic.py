@@ -6,8 +6,8 @@ intensity; and those of its identity, pose, light, occlusion and noise, which sa
 label. It exists to run and test the product; accuracies on it say nothing about FER-2013.
 
 The same faces come out everywhere, byte for byte: random numbers are PCG64's raw output (NumPy
-promises that stream, but not those of `numpy.random.Generator`), and drawing uses only
-additions, multiplications, divisions and square roots, which IEEE 754 rounds in one way alone, in float32.
+promises that stream, but not those of `numpy.random.Generator`), and drawing is float32 arithmetic
+with +, −, ×, ÷ and square roots alone, each of which IEEE 754 rounds in one way.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from fer_fast.datasets.faces import FACE_SIDE, LABELS, FaceDataset, Split
 
-Field = NDArray[np.float32]
-"""One value a face, (n, 1, 1), or one a pixel, (n, 48, 48)."""
+Field = NDArray[np.floating]
+"""One value a face, (n, 1, 1), or one a pixel, (n, 48, 48); float32."""
 
 Value = Field | float
 T = TypeVar("T")
@@ -138,7 +138,8 @@ class _Chance:
         """Draw noise for `count` pictures, with standard deviation 1 (Irwin–Hall, n = 4 bytes)."""
         quads = self.raw(count * FACE_SIDE * FACE_SIDE // 2).astype("<u8").view(np.uint8)
         total = quads.reshape(count, FACE_SIDE, FACE_SIDE, 4).sum(axis=-1, dtype=np.uint16)
-        return (total.astype(np.float32) - 510) / 147.8
+        grain: Field = (total.astype(np.float32) - 510) / 147.8
+        return grain
 
 
 def _labels_and_splits(chance: _Chance) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -201,7 +202,8 @@ class _Canvas:
 
 def _inside(depth: Field, blur: float = 1) -> Field:
     """Return 1 inside and 0 outside an edge, with a ramp `blur` pixels wide; `depth` > 0 inside."""
-    return np.clip(depth * (_PIXELS_PER_UNIT / blur) + 0.5, 0, 1)
+    coverage: Field = np.clip(depth * (_PIXELS_PER_UNIT / blur) + 0.5, 0, 1)
+    return coverage
 
 
 @dataclass(frozen=True)
@@ -440,4 +442,5 @@ def _photographed(tones: Field, chance: _Chance) -> NDArray[np.uint8]:
     middle = chance.uniform(n, 0.35, 0.6)
     seen = (tones * light - 0.5) * contrast + middle
     seen += chance.grain(n) * chance.uniform(n, 0.005, 0.03)
-    return np.clip(seen * 255 + 0.5, 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(seen * 255 + 0.5, 0, 255).astype(np.uint8)
+    return pixels

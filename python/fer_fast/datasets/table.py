@@ -1,8 +1,8 @@
 """FER-2013 as comma-separated values: one face a row, its pixels as decimal numbers in one cell.
 
-Rows are numbered from 1, the row below the header; blank lines are not counted. `_parse_row` defines
-what a row may look like. `_parse_together` reads the same grammar's usual spelling (single spaces,
-no leading zeros beyond three digits) for many rows at once, and hands anything else back.
+Rows are numbered from 1, the row below the header; blank lines are not counted. `_parse_row`
+defines what a row may look like. `_parse_together` reads the usual spelling of that (single spaces,
+at most three digits) for many rows at once, and hands back anything else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,13 @@ _SPACE = ord(" ")
 _ZERO = ord("0")
 
 
+class LineReader(Protocol):
+    """A binary stream, of which lines are asked alone."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Return the next line with its end, cut after `size` bytes; empty at the end."""
+
+
 @dataclass(frozen=True)
 class _Columns:
     """Where the three columns stand among `count`."""
@@ -48,13 +55,13 @@ _Parsed = tuple[bytes, bytes, bytes]
 """Pixels, labels and splits of some rows, one byte each."""
 
 
-def read_table(file: BinaryIO, source: str, progress: Callable[[], None]) -> FaceDataset:
+def read_table(file: LineReader, source: str, progress: Callable[[], None]) -> FaceDataset:
     """Read the faces of a FER-2013 table.
 
     Parameters
     ----------
-    file : binary file
-        The table, uncompressed; only `readline` is used, so it may be a stream.
+    file : LineReader
+        The table, uncompressed.
     source : str
         The table's name in messages.
     progress : callable
@@ -91,7 +98,7 @@ def read_table(file: BinaryIO, source: str, progress: Callable[[], None]) -> Fac
     )
 
 
-def _read_header(file: BinaryIO, source: str) -> _Columns:
+def _read_header(file: LineReader, source: str) -> _Columns:
     line = file.readline(_ROW_BYTES)
     if not line:
         raise DataError(f"{source} is empty: download it again")
@@ -115,7 +122,7 @@ def _read_header(file: BinaryIO, source: str) -> _Columns:
     return _Columns(label, pixels, split, len(names))
 
 
-def _rows(file: BinaryIO) -> Iterator[bytes]:
+def _rows(file: LineReader) -> Iterator[bytes]:
     while line := file.readline(_ROW_BYTES):
         if not line.isspace():
             yield line
