@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fer_fast.datasets.faces import FaceDataset, Split
 from fer_fast.datasets.stored import read_npz, save_npz
@@ -162,7 +162,8 @@ def _read_zip(path: Path, reporter: Reporter) -> FaceDataset:
                 f"{path} holds more than one table ({', '.join(map(str, tables[:5]))}): "
                 "unpack it and give the one that is meant"
             )
-        chosen = archive.getinfo(str((known or tables)[0]))
+        table = (known or tables)[0]
+        chosen = next(i for i in archive.infolist() if PurePosixPath(i.filename) == table)
         source = f"{path}/{chosen.filename}"
         with archive.open(chosen) as file:
             return _read_stream(file, source, file.tell, chosen.file_size, reporter)

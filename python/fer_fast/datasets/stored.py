@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +14,16 @@ from fer_fast.errors import DataError
 from fer_fast.storage import written_whole
 
 _ARRAYS = ("pixels", "labels", "splits")
+# A changed bit may make an archive look encrypted (RuntimeError) or newer than its reader
+# (NotImplementedError, a RuntimeError too), or break the Python literal that heads an array.
+_DAMAGE = (
+    ValueError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
 
 
 def save_npz(dataset: FaceDataset, path: Path) -> None:
@@ -49,7 +60,7 @@ def read_npz(path: Path, source: str) -> FaceDataset:
         raise DataError(
             f"{path} lacks one of the arrays {', '.join(_ARRAYS)}: write it with save_npz"
         ) from error
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path} is damaged or no .npz archive: write it again") from error
     count = len(labels) if labels.ndim else 0
     shapes = (pixels.shape, labels.shape, splits.shape)

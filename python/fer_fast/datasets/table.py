@@ -51,6 +51,10 @@ class _Columns:
     count: int
 
 
+class _BadRowError(Exception):
+    """Says what is wrong with a row."""
+
+
 _Parsed = tuple[bytes, bytes, bytes]
 """Pixels, labels and splits of some rows, one byte each."""
 
@@ -104,7 +108,7 @@ def _read_header(file: LineReader, source: str) -> _Columns:
         raise DataError(f"{source} is empty: download it again")
     try:
         names = [name.strip().casefold() for name in next(csv.reader([line.decode("utf-8-sig")]))]
-    except (UnicodeDecodeError, csv.Error, StopIteration) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f"{source} is not comma-separated text: give FER-2013's csv, or a name that ends in "
             "what the file is"
@@ -112,7 +116,7 @@ def _read_header(file: LineReader, source: str) -> _Columns:
     wanted = ("emotion", "pixels", "usage")
     for name, shown in zip(wanted, ("emotion", "pixels", "Usage"), strict=True):
         if name not in names:
-            found = repr(", ".join(names)[:80])
+            found = _shown(", ".join(names).encode())
             lacking = ", so there is no test split" if name == "usage" else ""
             raise DataError(
                 f"{source} has no column {shown!r} in its first line ({found}){lacking}: "
@@ -131,14 +135,21 @@ def _rows(file: LineReader) -> Iterator[bytes]:
 def _cells(row: bytes) -> list[bytes]:
     if b'"' not in row:
         return row.split(b",")
-    # Latin-1 maps every byte to itself, so the round trip loses nothing.
-    return [cell.encode("latin-1") for cell in next(csv.reader([row.decode("latin-1")]))]
+    try:
+        # Latin-1 maps every byte to itself, so the round trip loses nothing.
+        cells = next(csv.reader([row.decode("latin-1")], strict=True))
+    except csv.Error as error:
+        raise _BadRowError(f"its quotes are wrong ({error})") from error
+    return [cell.encode("latin-1") for cell in cells]
 
 
 def _parse_together(rows: list[bytes], columns: _Columns) -> _Parsed | None:
+    try:
+        table = [_cells(row) for row in rows]
+    except _BadRowError:
+        return None
     labels, splits, faces = bytearray(), bytearray(), []
-    for row in rows:
-        cells = _cells(row)
+    for cells in table:
         if len(cells) != columns.count:
             return None
         label = _LABEL_CODES.get(cells[columns.label].strip(_BLANKS))
@@ -175,7 +186,7 @@ def _parse_singly(rows: list[bytes], columns: _Columns, source: str, first_numbe
     for number, row in enumerate(rows, first_number):
         try:
             face, label, split = _parse_row(row, columns)
-        except (_BadRowError, csv.Error) as error:
+        except _BadRowError as error:
             raise DataError(
                 f"{source}, row {number} below the header: {error}; mend or remove the row, "
                 "or download the file again"
@@ -184,10 +195,6 @@ def _parse_singly(rows: list[bytes], columns: _Columns, source: str, first_numbe
         labels.append(label)
         splits.append(split)
     return bytes(pixels), bytes(labels), bytes(splits)
-
-
-class _BadRowError(Exception):
-    """Says what is wrong with a row."""
 
 
 def _parse_row(row: bytes, columns: _Columns) -> tuple[bytes, int, int]:
@@ -215,9 +222,9 @@ def _face(cell: bytes) -> bytes:
                 f"pixel {position} is {_shown(number)}, not a whole number from 0 to 255"
             )
     if len(numbers) != _FACE_PIXELS:
-        raise _BadRowError(f"it has {len(numbers)} pixels where a face has {_FACE_PIXELS}")
+        raise _BadRowError(f"it has {len(numbers):,} pixels where a face has {_FACE_PIXELS:,}")
     return bytes(map(int, numbers))
 
 
 def _shown(cell: bytes) -> str:
-    return repr(cell.decode("utf-8", "replace").strip()[:30])
+    return repr(cell.decode("utf-8", "replace").strip()[:40])
