@@ -9,7 +9,7 @@ from fer_fast.datasets.faces import LABELS, FaceDataset, Split
 
 
 def duplicate_groups(dataset: FaceDataset) -> NDArray[np.intp]:
-    """Number the distinct images of a data set, and return each face's number.
+    """Return for each face the number of its image, equal images having the same.
 
     Returns
     -------
