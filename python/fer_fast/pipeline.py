@@ -25,7 +25,7 @@ from fer_fast.errors import ParameterError
 from fer_fast.evaluation import Evaluation, evaluate
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.selection import Colony, ForestFitness, anova_desirability
+from fer_fast.selection import Colony, Evaluation, ForestFitness, anova_desirability
 from fer_fast.settings import Settings
 from fer_fast.storage import file_digest
 
@@ -250,14 +250,18 @@ def _search(
     )
     with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
 
-        def report(event: Any) -> None:
-            task.advance(
-                status=f"iteration {event.iteration + 1}/{settings.iterations} · "
-                f"best {event.best_score:.4f} with {event.best_size:,} features · "
-                f"{event.cache_hits} cached"
-            )
+        settled = 0
 
-        colony.run(
+        def report(event: Evaluation) -> None:
+            nonlocal settled
+            done = event.iteration * event.n_ants + event.settled
+            status = f"iteration {event.iteration + 1}/{settings.iterations}"
+            if event.best_score is not None:
+                status += f" · best {event.best_score:.4f} with {event.best_size:,} features"
+            task.advance(done - settled, f"{status} · {event.cache_hits} cached")
+            settled = done
+
+        stopped_by = colony.run(
             fitness,
             n_iterations=settings.iterations,
             n_jobs=settings.jobs,
@@ -265,6 +269,11 @@ def _search(
             callback=report,
             interrupt_grace=1.0,
         )
-    if colony.interrupted:
+    if stopped_by == "interrupted":
         raise SelectionInterrupted(colony, n_features)
+    if colony.best_subset is None:
+        raise ParameterError(
+            f"time_budget is {settings.time_budget:g} s, which ended before the first evaluation: "
+            "give it more"
+        )
     return colony

@@ -69,7 +69,7 @@ def _f_statistic(block: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
     if not np.isfinite(block).all():
         raise DataError("X holds NaN or an infinity: every feature must be finite")
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        warnings.filterwarnings("ignore", "Features .* are constant", UserWarning)
+        warnings.filterwarnings("ignore", "(?s)Features .* are constant", UserWarning)
         statistic: NDArray[np.float64] = f_classif(block, y)[0]
     # Rounding may leave a constant feature a tiny spread, and a meaningless F with it.
     statistic[np.ptp(block, axis=0) == 0] = np.nan
