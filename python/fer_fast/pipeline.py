@@ -22,7 +22,7 @@ from fer_fast.backbone import (
 from fer_fast.balance import balance_classes
 from fer_fast.datasets import LABELS, FaceDataset, Split, load_dataset, shared_across_splits
 from fer_fast.errors import ParameterError
-from fer_fast.evaluation import Evaluation, evaluate
+from fer_fast.evaluation import HeldOutScores, evaluate
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.selection import Colony, Evaluation, ForestFitness, anova_desirability
@@ -61,9 +61,9 @@ class PipelineResult:
         SHA-256 of the ONNX file, in hexadecimal.
     classifier : SubsetClassifier
         The final forest on the colony's subset.
-    evaluation : Evaluation
+    evaluation : HeldOutScores
         Its scores on PrivateTest.
-    baselines : dict of str to Evaluation
+    baselines : dict of str to HeldOutScores
         ``all_features``, and ``k_best``: as many features as the colony chose, by ANOVA F.
     colony_history : list of dict
         One entry per iteration.
@@ -78,8 +78,8 @@ class PipelineResult:
     device: str
     model_hash: str
     classifier: SubsetClassifier
-    evaluation: Evaluation
-    baselines: dict[str, Evaluation]
+    evaluation: HeldOutScores
+    baselines: dict[str, HeldOutScores]
     colony_history: list[dict[str, Any]]
     validation_score: float
     timings: dict[str, float]
@@ -177,7 +177,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
     X_test, y_test = X[test], y[test]
     shared = shared_across_splits(dataset)[test]
 
-    def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, Evaluation]:
+    def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
         classifier = fit_classifier(
             X_balanced,
             y_balanced,
@@ -249,7 +249,6 @@ def _search(
         seed=settings.seed,
     )
     with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
-
         settled = 0
 
         def report(event: Evaluation) -> None:
