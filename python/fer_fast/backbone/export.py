@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,12 +71,19 @@ def export_model(
     """
     _require_exporter()
     reporter.note(f"backbone: exporting MobileNetV2 at {config.size} px to ONNX")
+    order = {"weights": str(weights.path.absolute()), "config": asdict(config)}
     with written_whole(out) as temporary, tempfile.TemporaryDirectory(prefix="fer-fast-") as folder:
-        order = {"weights": str(weights.path.absolute()), "config": asdict(config)}
-        request = Path(folder, "request.json")
+        request, model = Path(folder, "request.json"), Path(folder, "model.onnx")
         request.write_text(json.dumps(order))
-        command = [sys.executable, "-m", "fer_fast.backbone.keras_to_onnx"]
-        subprocess.run([*command, request, temporary], capture_output=True, text=True, check=True)
+        exporter = subprocess.run(
+            [sys.executable, "-m", "fer_fast.backbone.keras_to_onnx", str(request), str(model)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if exporter.returncode != 0:
+            raise RuntimeError(f"the export to ONNX failed:\n{exporter.stderr}")
+        shutil.copyfile(model, temporary)
 
 
 def _require_exporter() -> None:

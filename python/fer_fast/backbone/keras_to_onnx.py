@@ -7,6 +7,7 @@ setting silences: here all three end with the export. `export.export_model` is i
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from fer_fast.datasets.faces import FACE_SIDE
 def main(request: Path, out: Path) -> None:
     """Export as `request` says: JSON with the path ``weights`` and the fields of ``config``."""
     order = json.loads(request.read_text())
-    keras_model = backbone(Path(order["weights"]), BackboneConfig(**order["config"]))
-    _write_onnx(keras_model, BackboneConfig(**order["config"]), out)
+    config = BackboneConfig(**order["config"])
+    model = _to_onnx(keras_backbone(Path(order["weights"]), config), config)
+    out.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def backbone(weights: Path, config: BackboneConfig) -> Any:
-    """Build the Keras model from float32 (n, size, size, 3) in [-1, 1] to (n, n_features)."""
+def keras_backbone(weights: Path, config: BackboneConfig) -> Any:
+    """Build the Keras model from float32 (n, size, size, 3) in [-1, 1] to its activations."""
     import keras
 
     shape = (config.size, config.size, 3)
@@ -33,34 +35,56 @@ def backbone(weights: Path, config: BackboneConfig) -> Any:
     remaining = iter(read_tensors(weights))
     for layer, tensors in LAYERS:
         network.get_layer(layer).set_weights([next(remaining) for _ in tensors])
-    features = keras.layers.Flatten()(network.output)
-    return keras.Model(network.input, features)
+    return network
 
 
-def _write_onnx(model: Any, config: BackboneConfig, out: Path) -> None:
+def _to_onnx(network: Any, config: BackboneConfig) -> Any:
     import tensorflow as tf
     import tf2onnx
 
     side = (config.size, config.size)
-    width = model.output_shape[-1]
+    n_features = math.prod(network.output_shape[1:])
 
     def from_pixels(pixels: Any) -> Any:
-        images = tf.cast(pixels, tf.float32)[..., tf.newaxis] / 127.5 - 1.0
+        images = tf.expand_dims(tf.cast(pixels, tf.float32), -1) / 127.5 - 1.0
         if config.size != FACE_SIDE:
             images = tf.image.resize(images, side, method="bilinear")
-        images = tf.repeat(images, 3, axis=-1)
-        return tf.ensure_shape(model(images, training=False), (None, width))
+        activations = network(tf.concat([images] * 3, axis=-1), training=False)
+        # Keras' Flatten would compute the shape at run time, which CUDA leaves to the CPU.
+        return tf.reshape(activations, (-1, n_features))
 
     pixels = tf.TensorSpec((None, FACE_SIDE, FACE_SIDE), tf.uint8, name="pixels")
-    proto, _ = tf2onnx.convert.from_function(
+    model, _ = tf2onnx.convert.from_function(
         tf.function(from_pixels), input_signature=[pixels], opset=OPSET
     )
-    (feature,) = proto.graph.output
-    for node in proto.graph.node:
-        node.output[:] = ["features" if name == feature.name else name for name in node.output]
-        node.input[:] = ["features" if name == feature.name else name for name in node.input]
-    feature.name = "features"
-    out.write_bytes(proto.SerializeToString(deterministic=True))
+    _name_in_order(model.graph)
+    return model
+
+
+def _name_in_order(graph: Any) -> None:
+    """Name the constants by their first use, the batch ``n`` and the output ``features``.
+
+    tf2onnx draws some names from sets, so that they differ from run to run; after this, equal
+    requests give equal bytes.
+    """
+    constants = {constant.name: constant for constant in graph.initializer}
+    (output,) = graph.output
+    names = {output.name: "features"}
+    for node in graph.node:
+        for name in node.input:
+            if name in constants and name not in names:
+                names[name] = f"constant_{len(names)}"
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    ordered = [constants[name] for name in names if name in constants]
+    for constant in ordered:
+        constant.name = names[constant.name]
+    del graph.initializer[:]
+    graph.initializer.extend(ordered)
+    output.name = "features"
+    for value in (*graph.input, output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
 
 
 if __name__ == "__main__":

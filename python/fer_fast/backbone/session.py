@@ -67,7 +67,8 @@ class Session:
         ndarray of shape (n, n_features), float32, C order
         """
         on_cpu = self.device == "cpu"
-        batch = batch_size or (_CPU_BATCH if on_cpu else _CUDA_BATCH)
+        default = _CPU_BATCH if on_cpu else _CUDA_BATCH
+        batch = default if batch_size is None else batch_size
         if batch < 1:
             raise ParameterError(f"the batch size is {batch}: give at least 1")
         out = np.empty((len(pixels), self.n_features), dtype=np.float32)

