@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ from fer_fast.errors import ParameterError
 from fer_fast.evaluation import HeldOutScores, evaluate
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.selection import Colony, Evaluation, ForestFitness, anova_desirability
+from fer_fast.selection import Colony, Evaluation, ForestFitness, anova_f, desirability_from
 from fer_fast.settings import Settings
 from fer_fast.storage import file_digest
 
@@ -48,6 +48,28 @@ class SelectionInterrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
+class Search:
+    """What the colony did and chose.
+
+    Attributes
+    ----------
+    subset : ndarray of shape (n_selected,), int64
+        The best subset found, ascending.
+    score : float
+        Its score on PublicTest, by which it was chosen.
+    history : sequence of mappings
+        One per iteration, as `Colony.history` describes.
+    stopped_by : str
+        What ended the search, as `Colony.run` says it.
+    """
+
+    subset: NDArray[np.int64]
+    score: float
+    history: Sequence[Mapping[str, Any]]
+    stopped_by: str
+
+
+@dataclass(frozen=True)
 class PipelineResult:
     """What a run found.
 
@@ -65,10 +87,8 @@ class PipelineResult:
         Its scores on PrivateTest.
     baselines : dict of str to HeldOutScores
         ``all_features``, and ``k_best``: as many features as the colony chose, by ANOVA F.
-    colony_history : list of dict
-        One entry per iteration.
-    validation_score : float
-        The best subset's score on PublicTest, by which it was chosen.
+    search : Search
+        What the colony did and chose.
     timings : dict of str to float
         Seconds per stage.
     """
@@ -80,8 +100,7 @@ class PipelineResult:
     classifier: SubsetClassifier
     evaluation: HeldOutScores
     baselines: dict[str, HeldOutScores]
-    colony_history: list[dict[str, Any]]
-    validation_score: float
+    search: Search
     timings: dict[str, float]
 
 
@@ -151,7 +170,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
 
     with clock.stage("balance"):
         X_training, y_training = X[training], y[training]
-        desirability = anova_desirability(X_training, y_training)
+        F = anova_f(X_training, y_training)
         X_balanced, y_balanced = balance_classes(
             X_training,
             y_training,
@@ -172,7 +191,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
             scoring=settings.scoring,
             random_state=settings.seed,
         )
-        colony = _search(desirability, fitness, settings, reporter)
+        search = _search(desirability_from(F), fitness, settings, reporter)
 
     X_test, y_test = X[test], y[test]
     shared = shared_across_splits(dataset)[test]
@@ -188,12 +207,10 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
         )
         return classifier, evaluate(y_test, classifier.predict(X_test), shared, LABELS)
 
-    subset = colony.best_subset
-    # Stable, so that ties go to the lower index whatever the sorting algorithm.
-    k_best = np.sort(np.argsort(-desirability, kind="stable")[: len(subset)])
+    k_best = np.sort(np.argsort(-F, kind="stable")[: len(search.subset)])
     with reporter.task("fitting the final forests", 3, "forests") as task:
         with clock.stage("classifier"):
-            classifier, evaluation = fit_and_evaluate(subset)
+            classifier, evaluation = fit_and_evaluate(search.subset)
             task.advance(status="chosen features")
         with clock.stage("baselines"):
             baselines = {}
@@ -208,8 +225,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
         classifier=classifier,
         evaluation=evaluation,
         baselines=baselines,
-        colony_history=colony.history,
-        validation_score=colony.best_score,
+        search=search,
         timings=clock.seconds,
     )
 
@@ -235,7 +251,7 @@ def _search(
     fitness: ForestFitness,
     settings: Settings,
     reporter: Reporter,
-) -> Colony:
+) -> Search:
     n_features = len(desirability)
     colony = Colony(
         desirability,
@@ -270,9 +286,9 @@ def _search(
         )
     if stopped_by == "interrupted":
         raise SelectionInterrupted(colony, n_features)
-    if colony.best_subset is None:
+    if colony.best_subset is None or colony.best_score is None:
         raise ParameterError(
             f"time_budget is {settings.time_budget:g} s, which ended before the first evaluation: "
             "give it more"
         )
-    return colony
+    return Search(colony.best_subset, colony.best_score, colony.history, stopped_by)
