@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,8 +12,14 @@ import numpy as np
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn import config_context, get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
-from sklearn.base import is_regressor as _is_regressor
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    _fit_context,
+    clone,
+    is_classifier,
+    is_regressor,
+)
 from sklearn.feature_selection import (
     SelectorMixin,
     f_regression,
@@ -31,7 +38,7 @@ from fer_fast.errors import ParameterError
 from fer_fast.selection.desirability import anova_desirability, scaled_scores
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 class PartialResultWarning(UserWarning):
@@ -241,6 +248,7 @@ shape (n_features,), default="auto"
             accept_sparse=("csr", "csc") if get_tags(self).input_tags.sparse else False,
             ensure_all_finite="allow-nan" if get_tags(self).input_tags.allow_nan else True,
             ensure_min_samples=2,
+            y_numeric=is_regressor(self.estimator),
         )
         routed = self._route(params)
         random_state = check_random_state(self.random_state)
@@ -299,26 +307,24 @@ shape (n_features,), default="auto"
     def _measure_desirability(
         self, X: Any, y: NDArray[Any], random_state: np.random.RandomState
     ) -> NDArray[np.float64]:
-        kind: Any = self.desirability
-        is_regressor = _is_regressor(self.estimator)
-        if not isinstance(kind, str) and not callable(kind):
-            desirability: NDArray[np.float64] = np.array(kind, dtype=np.float64)
-            if desirability.shape != X.shape[1:]:
-                raise ParameterError(
-                    f"desirability has shape {desirability.shape} and X {X.shape}: it must hold "
-                    "one number per feature"
-                )
-            return desirability
-        if kind == "f_classif" or (kind == "auto" and not is_regressor):
-            return anova_desirability(X, y)
-        if kind == "mutual_info":
-            mutual_info = mutual_info_regression if is_regressor else mutual_info_classif
-            return scaled_scores(mutual_info(X, y, random_state=random_state))
-        if isinstance(kind, str):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return scaled_scores(f_regression(X, y, force_finite=False)[0])
-        scores = kind(X, y)
-        return scaled_scores(scores[0] if isinstance(scores, tuple) else scores)
+        measure: Any = self.desirability
+        is_regression = is_regressor(self.estimator)
+        if isinstance(measure, str):
+            if measure == "f_classif" or (measure == "auto" and not is_regression):
+                return anova_desirability(X, y)
+            if measure == "mutual_info":
+                information = mutual_info_regression if is_regression else mutual_info_classif
+                measure = partial(information, random_state=random_state)
+            else:
+                # Scaling deals with infinities better than the largest float in their place.
+                measure = partial(f_regression, force_finite=False)
+        elif not callable(measure):
+            return _one_per_feature(measure, X.shape[1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores = measure(X, y)
+        return scaled_scores(
+            _one_per_feature(scores[0] if isinstance(scores, tuple) else scores, X.shape[1])
+        )
 
     def _seed(self, random_state: np.random.RandomState) -> int:
         if isinstance(self.random_state, Integral):
@@ -380,6 +386,16 @@ shape (n_features,), default="auto"
         tags.input_tags.sparse = inner.sparse
         tags.input_tags.allow_nan = inner.allow_nan and not isinstance(self.desirability, str)
         return tags
+
+
+def _one_per_feature(values: ArrayLike, n_features: int) -> NDArray[np.float64]:
+    array = np.array(values, dtype=np.float64)
+    if array.shape != (n_features,):
+        raise ParameterError(
+            f"desirability has shape {array.shape}: it must hold one number for each of the "
+            f"{n_features} features"
+        )
+    return array
 
 
 class _CrossValidation:
