@@ -68,5 +68,5 @@ def test_other_precisions_need_cuda(random_model: Path, monkeypatch: pytest.Monk
     with pytest.raises(ParameterError, match="'fp8'"):
         open_session(random_model, "cpu", precision="fp8")  # type: ignore[arg-type]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    with pytest.raises(FerFastError, match="driver|CUDA"):
+    with pytest.raises(FerFastError, match=r"driver|CUDA"):
         open_session(random_model, "auto", precision="tf32")

@@ -28,11 +28,9 @@ CUDA_LIBRARIES = {
     "cublasLt": ("libcublasLt.so.13", "nvidia-cublas"),
     "cublas": ("libcublas.so.13", "nvidia-cublas"),
     "curand": ("libcurand.so.10", "nvidia-curand"),
-    "cufft": ("libcufft.so.12", "nvidia-cufft"),
-    "nvrtc": ("libnvrtc.so.13", "nvidia-cuda-nvrtc"),
     "cudnn": ("libcudnn.so.9", "nvidia-cudnn-cu13"),
 }
-"""What ONNX Runtime loads to compute on CUDA: the file, and the wheel that brings it."""
+"""What a convolution of ONNX Runtime needs on CUDA: the file, and the wheel that brings it."""
 
 
 @dataclass(frozen=True)
