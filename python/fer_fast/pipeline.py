@@ -25,7 +25,8 @@ from fer_fast.errors import ParameterError
 from fer_fast.evaluation import HeldOutScores, evaluate
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.selection import Colony, Evaluation, ForestFitness, anova_f, desirability_from
+from fer_fast.selection import Colony, Evaluation, ForestFitness
+from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import Settings
 from fer_fast.storage import file_digest
 
@@ -191,7 +192,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
             scoring=settings.scoring,
             random_state=settings.seed,
         )
-        search = _search(desirability_from(F), fitness, settings, reporter)
+        search = _search(scaled_scores(F), fitness, settings, reporter)
 
     X_test, y_test = X[test], y[test]
     shared = shared_across_splits(dataset)[test]
@@ -207,7 +208,9 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
         )
         return classifier, evaluate(y_test, classifier.predict(X_test), shared, LABELS)
 
-    k_best = np.sort(np.argsort(-F, kind="stable")[: len(search.subset)])
+    k_best = np.sort(
+        np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")[: len(search.subset)]
+    )
     with reporter.task("fitting the final forests", 3, "forests") as task:
         with clock.stage("classifier"):
             classifier, evaluation = fit_and_evaluate(search.subset)
