@@ -208,9 +208,8 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
         )
         return classifier, evaluate(y_test, classifier.predict(X_test), shared, LABELS)
 
-    k_best = np.sort(
-        np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")[: len(search.subset)]
-    )
+    ranking = np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")
+    k_best = np.sort(ranking[: len(search.subset)])
     with reporter.task("fitting the final forests", 3, "forests") as task:
         with clock.stage("classifier"):
             classifier, evaluation = fit_and_evaluate(search.subset)
