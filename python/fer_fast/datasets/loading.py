@@ -7,14 +7,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader
-from pathlib import Path
-from typing import BinaryIO
+from pathlib import Path, PurePosixPath
 
 from fer_fast.datasets.faces import FaceDataset, Split
 from fer_fast.datasets.stored import read_npz, save_npz
 from fer_fast.datasets.synthetic import synthetic_faces
-from fer_fast.datasets.table import read_table
+from fer_fast.datasets.table import LineReader, read_table
 from fer_fast.datasets.tree import archive_tree, folder_tree, read_tree, tree_digest
 from fer_fast.datasets.validation import with_validation_split
 from fer_fast.errors import DataError
@@ -27,7 +25,7 @@ _CACHE_FORMAT = 1
 _KNOWN_TABLES = ("fer2013.csv", "icml_face_data.csv")
 
 
-def load_dataset(path: Path | None, *, reporter: Reporter = SILENT) -> FaceDataset:
+def load_dataset(path: str | Path | None, *, reporter: Reporter = SILENT) -> FaceDataset:
     """Read a data set of faces, or draw the synthetic default.
 
     A table or folder that was read before comes from the cache, found by the SHA-256 of its bytes.
@@ -35,7 +33,7 @@ def load_dataset(path: Path | None, *, reporter: Reporter = SILENT) -> FaceDatas
 
     Parameters
     ----------
-    path : Path or None
+    path : str, Path or None
         ``.csv``, ``.csv.gz`` or ``.zip`` with FER-2013's columns emotion, pixels and Usage in any
         order; a folder, or a ``.zip`` of it, with ``train/<label>/*.png``, ``test/<label>/*.png``
         and perhaps ``validation/<label>/*.png`` (or ``.jpg``), the labels by name; or an ``.npz``
@@ -61,6 +59,7 @@ def load_dataset(path: Path | None, *, reporter: Reporter = SILENT) -> FaceDatas
             "nothing about FER-2013"
         )
         return synthetic_faces()
+    path = Path(path)
     if path.suffix.lower() == ".npz":
         with _reading(path):
             dataset = read_npz(path, str(path))
@@ -125,13 +124,11 @@ def _read_csv(path: Path, reporter: Reporter) -> FaceDataset:
 
 def _read_gzip(path: Path, reporter: Reporter) -> FaceDataset:
     with path.open("rb") as packed, gzip.GzipFile(fileobj=packed) as file:
-        # GzipFile reads like a BinaryIO, but is not declared as one.
-        stream = BufferedReader(file)
-        return _read_stream(stream, str(path), packed.tell, path.stat().st_size, reporter)
+        return _read_stream(file, str(path), packed.tell, path.stat().st_size, reporter)
 
 
 def _read_stream(
-    file: BinaryIO | BufferedReader,
+    file: LineReader,
     source: str,
     position: Callable[[], int],
     total: int,
@@ -165,10 +162,11 @@ def _read_zip(path: Path, reporter: Reporter) -> FaceDataset:
                 f"{path} holds more than one table ({', '.join(map(str, tables[:5]))}): "
                 "unpack it and give the one that is meant"
             )
-        chosen = archive.getinfo(str((known or tables)[0]))
+        table = (known or tables)[0]
+        chosen = next(i for i in archive.infolist() if PurePosixPath(i.filename) == table)
         source = f"{path}/{chosen.filename}"
-        with archive.open(chosen) as file, BufferedReader(file) as stream:
-            return _read_stream(stream, source, file.tell, chosen.file_size, reporter)
+        with archive.open(chosen) as file:
+            return _read_stream(file, source, file.tell, chosen.file_size, reporter)
 
 
 def _with_every_split(dataset: FaceDataset, reporter: Reporter) -> FaceDataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +12,18 @@ import numpy as np
 from fer_fast.datasets.faces import FACE_SIDE, LABELS, FaceDataset, Split
 from fer_fast.errors import DataError
 from fer_fast.storage import written_whole
+
+_ARRAYS = ("pixels", "labels", "splits")
+# A changed bit may make an archive look encrypted (RuntimeError) or newer than its reader
+# (NotImplementedError, a RuntimeError too), or break the Python literal that heads an array.
+_DAMAGE = (
+    ValueError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
 
 
 def save_npz(dataset: FaceDataset, path: Path) -> None:
@@ -37,14 +50,18 @@ def read_npz(path: Path, source: str) -> FaceDataset:
         If the file is damaged, or its arrays are not those of a data set of faces.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            pixels, labels, splits = (archive[name] for name in ("pixels", "labels", "splits"))
+        with path.open("rb") as file:
+            # np.load also reads single arrays and pickles, and says something else of each.
+            if not zipfile.is_zipfile(file):
+                raise zipfile.BadZipFile
+            with np.load(file, allow_pickle=False) as archive:
+                pixels, labels, splits = (archive[name] for name in _ARRAYS)
     except KeyError as error:
         raise DataError(
-            f"{path} lacks one of the arrays pixels, labels and splits: write it with save_npz"
+            f"{path} lacks one of the arrays {', '.join(_ARRAYS)}: write it with save_npz"
         ) from error
-    except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged or not an .npz archive: write it again") from error
+    except _DAMAGE as error:
+        raise DataError(f"{path} is damaged or no .npz archive: write it again") from error
     count = len(labels) if labels.ndim else 0
     shapes = (pixels.shape, labels.shape, splits.shape)
     if shapes != ((count, FACE_SIDE, FACE_SIDE), (count,), (count,)) or any(

@@ -6,78 +6,157 @@ intensity; and those of its identity, pose, light, occlusion and noise, which sa
 label. It exists to run and test the product; accuracies on it say nothing about FER-2013.
 
 The same faces come out everywhere, byte for byte: random numbers are PCG64's raw output (NumPy
-promises that stream, but not those of `numpy.random.Generator`), and drawing uses only
-+, −, ×, ÷ and √, which IEEE 754 rounds in one way alone, in float32.
+promises that stream, but not those of `numpy.random.Generator`), and drawing is float32 arithmetic
+with +, −, ×, ÷ and square roots alone, each of which IEEE 754 rounds in one way.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_fast.datasets.faces import FACE_SIDE, LABELS, FaceDataset, Split
 
-Field = NDArray[np.float32]
-"""One value a face, (n, 1, 1), or one a pixel, (n, 48, 48)."""
+Field = NDArray[np.floating]
+"""One value a face, (n, 1, 1), or one a pixel, (n, 48, 48); float32."""
+
+Value = Field | float
+T = TypeVar("T")
 
 _SPLIT_SIZES = {Split.TRAINING: 2400, Split.PUBLIC_TEST: 300, Split.PRIVATE_TEST: 300}
 _CLASS_COUNTS = (4953, 547, 5121, 8989, 6077, 4002, 6198)
 """FER-2013's faces per label, whose proportions each split follows."""
 
 _FACES_TOGETHER = 128
-_PIXELS_PER_UNIT = np.float32(FACE_SIDE / 2)
+_BELL_SCALE = math.sqrt(0.75)
+"""Brings the sum of four even draws from −1 to 1 to a standard deviation of 1."""
+_PIXELS_PER_UNIT = FACE_SIDE / 2
 
 
-class _Action(NamedTuple):
+class _Action(NamedTuple, Generic[T]):
     """What the face's parts do, in units of half a picture; 0 is at rest unless said otherwise."""
 
-    brow_raise: float
+    brow_raise: T
     """Upward shift of the whole brow."""
-    brow_inner: float
+    brow_inner: T
     """Upward shift of the brow's inner end against its outer end."""
-    brow_together: float
+    brow_together: T
     """Inward shift of the brows."""
-    eye_open: float
+    eye_open: T
     """Opening of the lids as a share of the eye's resting height."""
-    squint: float
+    squint: T
     """Rise of the lower lid, as a share of the eye's height."""
-    nose_wrinkle: float
+    nose_wrinkle: T
     """Strength of the creases beside and across the nose's root, 0 to 1."""
-    cheek: float
+    cheek: T
     """Strength of the folds from the nose to the lip corners, 0 to 1."""
-    lip_width: float
+    lip_width: T
     """Width of the mouth as a share of its resting width."""
-    lip_corner: float
+    lip_corner: T
     """Upward shift of the lip corners."""
-    jaw_open: float
+    jaw_open: T
     """Height of the opening between the lips."""
-    upper_lip: float
+    upper_lip: T
     """Upward shift of the upper lip's middle."""
-    lip_thickness: float
+    lip_thickness: T
     """Thickness of the lips as a share of its resting value."""
-    teeth: float
+    teeth: T
     """Brightness of the teeth in the opening, 0 to 1."""
 
 
-_ACTIONS = {
+_NEUTRAL = _Action(
+    brow_raise=0.0,
+    brow_inner=0.0,
+    brow_together=0.0,
+    eye_open=1.0,
+    squint=0.0,
+    nose_wrinkle=0.0,
+    cheek=0.1,
+    lip_width=1.0,
+    lip_corner=0.0,
+    jaw_open=0.0,
+    upper_lip=0.0,
+    lip_thickness=1.0,
+    teeth=0.0,
+)
+_ACTIONS: dict[str, _Action[float]] = {
     # lowered, drawn-together brows; narrowed eyes; pressed lips
-    "angry": _Action(-0.07, -0.10, 0.06, 0.70, 0.15, 0.25, 0.2, 0.90, -0.02, 0.00, 0.0, 0.45, 0.0),
+    "angry": _NEUTRAL._replace(
+        brow_raise=-0.07,
+        brow_inner=-0.1,
+        brow_together=0.06,
+        eye_open=0.7,
+        squint=0.15,
+        nose_wrinkle=0.25,
+        cheek=0.2,
+        lip_width=0.9,
+        lip_corner=-0.02,
+        lip_thickness=0.45,
+    ),
     # wrinkled nose, raised upper lip, lowered brows
-    "disgust": _Action(
-        -0.05, -0.05, 0.03, 0.60, 0.30, 1.00, 0.7, 0.95, -0.05, 0.05, 0.08, 1.0, 0.6
+    "disgust": _NEUTRAL._replace(
+        brow_raise=-0.05,
+        brow_inner=-0.05,
+        brow_together=0.03,
+        eye_open=0.6,
+        squint=0.3,
+        nose_wrinkle=1.0,
+        cheek=0.7,
+        lip_width=0.95,
+        lip_corner=-0.05,
+        jaw_open=0.05,
+        upper_lip=0.08,
+        teeth=0.6,
     ),
     # raised, drawn-together brows; wide eyes; stretched open mouth
-    "fear": _Action(0.07, 0.08, 0.05, 1.35, 0.00, 0.00, 0.1, 1.15, -0.05, 0.11, 0.0, 0.8, 0.5),
+    "fear": _NEUTRAL._replace(
+        brow_raise=0.07,
+        brow_inner=0.08,
+        brow_together=0.05,
+        eye_open=1.35,
+        lip_width=1.15,
+        lip_corner=-0.05,
+        jaw_open=0.11,
+        lip_thickness=0.8,
+        teeth=0.5,
+    ),
     # raised lip corners and cheeks, squint
-    "happy": _Action(0.01, 0.00, 0.00, 0.80, 0.30, 0.00, 0.9, 1.30, 0.10, 0.08, 0.0, 0.9, 1.0),
+    "happy": _NEUTRAL._replace(
+        brow_raise=0.01,
+        eye_open=0.8,
+        squint=0.3,
+        cheek=0.9,
+        lip_width=1.3,
+        lip_corner=0.1,
+        jaw_open=0.08,
+        lip_thickness=0.9,
+        teeth=1.0,
+    ),
     # inner brows raised, lip corners down
-    "sad": _Action(-0.01, 0.10, 0.03, 0.75, 0.00, 0.00, 0.2, 0.90, -0.09, 0.00, 0.0, 1.0, 0.0),
+    "sad": _NEUTRAL._replace(
+        brow_raise=-0.01,
+        brow_inner=0.1,
+        brow_together=0.03,
+        eye_open=0.75,
+        cheek=0.2,
+        lip_width=0.9,
+        lip_corner=-0.09,
+    ),
     # raised brows, wide eyes, open round mouth
-    "surprise": _Action(0.12, 0.00, 0.00, 1.45, 0.00, 0.00, 0.0, 0.75, 0.00, 0.22, 0.0, 0.9, 0.1),
-    "neutral": _Action(0.00, 0.00, 0.00, 1.00, 0.00, 0.00, 0.1, 1.00, 0.00, 0.00, 0.0, 1.0, 0.0),
+    "surprise": _NEUTRAL._replace(
+        brow_raise=0.12,
+        eye_open=1.45,
+        cheek=0.0,
+        lip_width=0.75,
+        jaw_open=0.22,
+        lip_thickness=0.9,
+        teeth=0.1,
+    ),
+    "neutral": _NEUTRAL,
 }
 
 
@@ -116,13 +195,13 @@ class _Chance:
 
     def uniform(self, count: int, low: float, high: float) -> Field:
         """Draw one number a face, evenly between `low` and `high`."""
-        unit = (self.raw(count) >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
-        return (np.float32(low) + np.float32(high - low) * unit).reshape(-1, 1, 1)
+        unit = (self.raw(count) >> np.uint64(40)).astype(np.float32) / (1 << 24)
+        return (low + (high - low) * unit).reshape(-1, 1, 1)
 
     def bell(self, count: int, spread: float) -> Field:
         """Draw one number a face around 0, with standard deviation `spread` (Irwin–Hall, n = 4)."""
         total = sum(self.uniform(count, -1, 1) for _ in range(4))
-        return np.asarray(total * np.float32(spread * 0.75**0.5), np.float32)
+        return np.asarray(total * (spread * _BELL_SCALE), np.float32)
 
     def happens(self, count: int, probability: float) -> Field:
         """Draw 1 with `probability`, else 0, for each face."""
@@ -130,9 +209,10 @@ class _Chance:
 
     def grain(self, count: int) -> Field:
         """Draw noise for `count` pictures, with standard deviation 1 (Irwin–Hall, n = 4 bytes)."""
-        quads = self.raw(count * FACE_SIDE * FACE_SIDE // 2).view(np.uint8)
+        quads = self.raw(count * FACE_SIDE * FACE_SIDE // 2).astype("<u8").view(np.uint8)
         total = quads.reshape(count, FACE_SIDE, FACE_SIDE, 4).sum(axis=-1, dtype=np.uint16)
-        return (total.astype(np.float32) - np.float32(510)) / np.float32(147.8)
+        grain: Field = (total.astype(np.float32) - 510) / 147.8
+        return grain
 
 
 def _labels_and_splits(chance: _Chance) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -146,18 +226,18 @@ def _labels_and_splits(chance: _Chance) -> tuple[NDArray[np.uint8], NDArray[np.u
     return np.concatenate(labels), np.concatenate(splits)
 
 
-def _actions(labels: NDArray[np.uint8], chance: _Chance) -> dict[str, Field]:
+def _actions(labels: NDArray[np.uint8], chance: _Chance) -> _Action[Field]:
     """Return each face's action: its label's, at some intensity, with a person's own variation."""
     table = np.array([_ACTIONS[name] for name in LABELS], np.float32)
     neutral = table[LABELS.index("neutral")]
     wide = np.ptp(table, axis=0)
     intensity = chance.uniform(len(labels), 0.45, 1.25)
-    actions = {}
-    for i, name in enumerate(_Action._fields):
+    actions = []
+    for i in range(len(neutral)):
         own = chance.bell(len(labels), 0.08 * float(wide[i]))
         towards = (table[labels, i] - neutral[i]).reshape(-1, 1, 1)
-        actions[name] = neutral[i] + intensity * towards + own
-    return actions
+        actions.append(neutral[i] + intensity * towards + own)
+    return _Action(*actions)
 
 
 @dataclass(frozen=True)
@@ -172,27 +252,31 @@ class _Canvas:
     u: Field
     v: Field
 
-    def paint(self, coverage: Field, tone: Field | float) -> None:
+    def paint(self, coverage: Field, tone: Value) -> None:
         """Lay `tone` (0 black to 1 white) over the pictures where `coverage` is 1."""
-        self.tones[...] += coverage * (np.float32(tone) - self.tones)
+        self.tones[...] += coverage * (tone - self.tones)
 
-    def ellipse(self, u: Field, v: Field, across: Field, down: Field, blur: float = 1) -> Field:
+    def ellipse(self, u: Value, v: Value, across: Value, down: Value, blur: float = 1) -> Field:
         """Return the coverage of ellipses with centre (`u`, `v`) and half axes."""
-        radius = np.sqrt(((self.u - u) / across) ** 2 + ((self.v - v) / down) ** 2)
-        return _inside((1 - radius) * np.minimum(across, down), blur)
+        radius = np.sqrt(np.square((self.u - u) / across) + np.square((self.v - v) / down))
+        shorter = np.minimum(across, down, dtype=np.float32)
+        return _inside((1 - radius) * shorter, blur)
 
-    def stroke(self, from_uv, to_uv, bend: Field, thickness: Field, blur: float = 1) -> Field:
+    def stroke(
+        self, start: tuple[Field, Field], end: tuple[Field, Field], bend: Value, thickness: Value
+    ) -> Field:
         """Return the coverage of a stroke between two points, its middle raised by `bend`."""
-        (u0, v0), (u1, v1) = from_uv, to_uv
+        (u0, v0), (u1, v1) = start, end
         share = (self.u - u0) / (u1 - u0)
         height = v0 + share * (v1 - v0) - 4 * bend * share * (1 - share)
-        along = (np.float32(0.5) - np.abs(share - np.float32(0.5))) * np.abs(u1 - u0)
-        return _inside(thickness / 2 - np.abs(self.v - height), blur) * _inside(along, blur)
+        along = (0.5 - np.abs(share - 0.5)) * np.abs(u1 - u0)
+        return _inside(thickness / 2 - np.abs(self.v - height)) * _inside(along)
 
 
 def _inside(depth: Field, blur: float = 1) -> Field:
     """Return 1 inside and 0 outside an edge, with a ramp `blur` pixels wide; `depth` > 0 inside."""
-    return np.clip(depth * (_PIXELS_PER_UNIT / np.float32(blur)) + np.float32(0.5), 0, 1)
+    coverage: Field = np.clip(depth * (_PIXELS_PER_UNIT / blur) + 0.5, 0, 1)
+    return coverage
 
 
 @dataclass(frozen=True)
@@ -248,7 +332,7 @@ def _people(n: int, chance: _Chance) -> _Person:
 
 def _draw(labels: NDArray[np.uint8], chance: _Chance) -> NDArray[np.uint8]:
     n = len(labels)
-    actions = _Action(**_actions(labels, chance))
+    actions = _actions(labels, chance)
     person = _people(n, chance)
     canvas = _posed_canvas(n, chance)
     yaw = chance.bell(n, 0.03)
@@ -264,7 +348,7 @@ def _draw(labels: NDArray[np.uint8], chance: _Chance) -> NDArray[np.uint8]:
 
 
 def _grid() -> tuple[Field, Field]:
-    places = (np.arange(FACE_SIDE, dtype=np.float32) + np.float32(0.5)) / _PIXELS_PER_UNIT - 1
+    places = (np.arange(FACE_SIDE, dtype=np.float32) + 0.5) / _PIXELS_PER_UNIT - 1
     return places.reshape(1, 1, -1), places.reshape(1, -1, 1)
 
 
@@ -275,133 +359,127 @@ def _posed_canvas(n: int, chance: _Chance) -> _Canvas:
     scale = chance.uniform(n, 1.08, 1.28)
     # The tangent of half the angle gives sine and cosine without calling either.
     lean = chance.bell(n, 0.035)
-    cosine, sine = (1 - lean**2) / (1 + lean**2), 2 * lean / (1 + lean**2)
+    cosine, sine = (1 - lean * lean) / (1 + lean * lean), 2 * lean / (1 + lean * lean)
     u, v = (x * cosine + y * sine) / scale, (y * cosine - x * sine) / scale
     background = chance.uniform(n, 0.05, 0.9) + chance.bell(n, 0.15) * x + chance.bell(n, 0.1) * y
     return _Canvas(np.broadcast_to(background, u.shape).copy(), u, v)
 
 
-def _draw_head(canvas: _Canvas, person: _Person, actions: _Action, chance: _Chance) -> None:
+def _draw_head(canvas: _Canvas, person: _Person, actions: _Action[Field], chance: _Chance) -> None:
     n = len(person.skin)
     long_hair = chance.happens(n, 0.4) * chance.uniform(n, 0.2, 0.6)
     crown = canvas.ellipse(
-        np.float32(0), long_hair - 0.12, person.face_across + 0.12, person.face_down + long_hair
+        0, long_hair - 0.12, person.face_across + 0.12, person.face_down + long_hair
     )
     canvas.paint(crown, person.hair)
-    neck = canvas.ellipse(np.float32(0), np.float32(1.1), person.face_across * 0.6, np.float32(0.6))
+    neck = canvas.ellipse(0, 1.1, person.face_across * 0.6, 0.6)
     canvas.paint(neck, person.skin * 0.65)
     across = person.face_across * (1 - person.jaw_taper * np.clip(canvas.v, 0, 1))
-    down = person.face_down + np.float32(0.3) * actions.jaw_open
-    face = canvas.ellipse(np.float32(0), np.float32(0), across, down)
+    down = person.face_down + 0.3 * actions.jaw_open
+    face = canvas.ellipse(0, 0, across, down)
     canvas.paint(face, person.skin)
-    edge = np.clip((canvas.u / across) ** 2 + (canvas.v / down) ** 4, 0, 1)
-    canvas.paint(face * edge * np.float32(0.6), person.skin * 0.6)
-    chin = canvas.ellipse(np.float32(0), person.mouth_v + 0.1, across * 0.8, np.float32(0.35), 6)
+    edge = np.clip(np.square(canvas.u / across) + np.square(np.square(canvas.v / down)), 0, 1)
+    canvas.paint(face * edge * 0.6, person.skin * 0.6)
+    chin = canvas.ellipse(0, person.mouth_v + 0.1, across * 0.8, 0.35, 6)
     canvas.paint(face * chin * person.beard, person.hair)
 
 
 def _draw_eye(
-    canvas: _Canvas, person: _Person, actions: _Action, side: int, yaw: Field
+    canvas: _Canvas, person: _Person, actions: _Action[Field], side: int, yaw: Field
 ) -> None:
     u, v = side * person.eye_u + yaw, person.eye_v
-    socket = canvas.ellipse(u, v - 0.03, person.eye_across + 0.06, np.float32(0.17), 5)
-    canvas.paint(socket * np.float32(0.5), person.skin * 0.6)
-    top = person.eye_down * np.maximum(actions.eye_open, np.float32(0.15))
-    bottom = top * (1 - np.clip(actions.squint, 0, 0.9)) * np.float32(0.9)
+    socket = canvas.ellipse(u, v - 0.03, person.eye_across + 0.06, 0.17, 5)
+    canvas.paint(socket * 0.5, person.skin * 0.6)
+    top = person.eye_down * np.maximum(actions.eye_open, 0.15)
+    bottom = top * (1 - np.clip(actions.squint, 0, 0.9)) * 0.9
     eye = canvas.ellipse(u, v, person.eye_across, np.where(canvas.v < v, top, bottom))
-    canvas.paint(eye, np.float32(0.25) + np.float32(0.7) * person.skin)
-    iris = canvas.ellipse(u, v, np.float32(0.065), np.float32(0.07))
+    canvas.paint(eye, 0.25 + 0.7 * person.skin)
+    iris = canvas.ellipse(u, v, 0.065, 0.07)
     canvas.paint(eye * iris, 0.08)
     ends = (u - person.eye_across, v), (u + person.eye_across, v)
-    canvas.paint(canvas.stroke(*ends, top, np.float32(0.035)), person.skin * 0.25)
-    canvas.paint(
-        canvas.stroke(*ends, -bottom, np.float32(0.025)) * np.float32(0.5), person.skin * 0.5
-    )
-    bag = canvas.stroke(*ends, -bottom - 0.06, np.float32(0.03))
+    canvas.paint(canvas.stroke(*ends, top, 0.035), person.skin * 0.25)
+    canvas.paint(canvas.stroke(*ends, -bottom, 0.025) * 0.5, person.skin * 0.5)
+    bag = canvas.stroke(*ends, -bottom - 0.06, 0.03)
     canvas.paint(bag * np.clip(actions.squint * 2, 0, 0.6), person.skin * 0.55)
 
 
 def _draw_brow(
-    canvas: _Canvas, person: _Person, actions: _Action, side: int, yaw: Field
+    canvas: _Canvas, person: _Person, actions: _Action[Field], side: int, yaw: Field
 ) -> None:
-    inner_u = side * np.maximum(person.eye_u - 0.16 - actions.brow_together, np.float32(0.03)) + yaw
+    inner_u = side * np.maximum(person.eye_u - 0.16 - actions.brow_together, 0.03) + yaw
     outer_u = side * (person.eye_u + 0.17) + yaw
     outer_v = person.eye_v - person.brow_height - actions.brow_raise + 0.02
     inner_v = outer_v - actions.brow_inner
-    brow = canvas.stroke(
-        (inner_u, inner_v), (outer_u, outer_v), np.float32(0.035), person.brow_thickness
-    )
-    canvas.paint(brow * np.float32(0.9), person.brow_tone)
-    crease = canvas.ellipse(inner_u * 0.6 + yaw * 0.4, inner_v, np.float32(0.02), np.float32(0.07))
+    brow = canvas.stroke((inner_u, inner_v), (outer_u, outer_v), 0.035, person.brow_thickness)
+    canvas.paint(brow * 0.9, person.brow_tone)
+    crease = canvas.ellipse(inner_u * 0.6 + yaw * 0.4, inner_v, 0.02, 0.07)
     canvas.paint(crease * np.clip(actions.brow_together * 10, 0, 0.6), person.skin * 0.5)
 
 
-def _draw_nose(canvas: _Canvas, person: _Person, actions: _Action, yaw: Field) -> None:
+def _draw_nose(canvas: _Canvas, person: _Person, actions: _Action[Field], yaw: Field) -> None:
     skin, tip = person.skin, person.nose_v
     middle = (person.eye_v + tip) / 2
-    ridge = canvas.ellipse(yaw * 1.2, middle, np.float32(0.05), (tip - person.eye_v) / 2, 3)
-    canvas.paint(ridge * np.float32(0.5), np.minimum(skin * 1.2, 1))
+    ridge = canvas.ellipse(yaw * 1.2, middle, 0.05, (tip - person.eye_v) / 2, 3)
+    canvas.paint(ridge * 0.5, np.minimum(skin * 1.2, 1))
     wrinkle = np.clip(actions.nose_wrinkle, 0, 1)
     fold = np.clip(actions.cheek, 0, 1)
     for side in (-1, 1):
-        flank = canvas.ellipse(
-            yaw * 1.2 + side * 0.09, middle + 0.06, np.float32(0.03), np.float32(0.17), 3
-        )
-        canvas.paint(flank * np.float32(0.4), skin * 0.6)
-        nostril_v = tip - np.float32(0.04) * wrinkle
-        nostril = canvas.ellipse(
-            yaw * 1.3 + side * 0.065, nostril_v, np.float32(0.04), np.float32(0.025)
-        )
-        canvas.paint(nostril * np.float32(0.9), skin * 0.25)
+        flank = canvas.ellipse(yaw * 1.2 + side * 0.09, middle + 0.06, 0.03, 0.17, 3)
+        canvas.paint(flank * 0.4, skin * 0.6)
+        nostril_v = tip - 0.04 * wrinkle
+        nostril = canvas.ellipse(yaw * 1.3 + side * 0.065, nostril_v, 0.04, 0.025)
+        canvas.paint(nostril * 0.9, skin * 0.25)
         crease = canvas.stroke(
             (yaw + side * 0.03, person.eye_v + 0.03),
             (yaw + side * 0.17, person.eye_v + 0.2),
-            np.float32(0.0),
-            np.float32(0.045),
+            0.0,
+            0.045,
         )
-        canvas.paint(crease * wrinkle * np.float32(0.8), skin * 0.4)
+        canvas.paint(crease * wrinkle * 0.8, skin * 0.4)
         corner_u = side * (person.mouth_across * actions.lip_width + 0.06)
         crease = canvas.stroke(
-            (yaw + side * 0.12, tip - 0.02), (yaw + corner_u, person.mouth_v),
-            np.float32(0.05), np.float32(0.04),
+            (yaw + side * 0.12, tip - 0.02),
+            (yaw + corner_u, person.mouth_v),
+            0.05,
+            0.04,
         )
-        canvas.paint(crease * fold * np.float32(0.6), skin * 0.45)
+        canvas.paint(crease * fold * 0.6, skin * 0.45)
     for height in (0.02, 0.09):
         across = canvas.stroke(
-            (yaw - 0.08, person.eye_v + height), (yaw + 0.08, person.eye_v + height),
-            np.float32(0.03), np.float32(0.035),
+            (yaw - 0.08, person.eye_v + height),
+            (yaw + 0.08, person.eye_v + height),
+            0.03,
+            0.035,
         )
-        canvas.paint(across * wrinkle * np.float32(0.8), skin * 0.45)
+        canvas.paint(across * wrinkle * 0.8, skin * 0.45)
 
 
-def _draw_mouth(canvas: _Canvas, person: _Person, actions: _Action, yaw: Field) -> None:
-    half = person.mouth_across * np.maximum(actions.lip_width, np.float32(0.4))
+def _draw_mouth(canvas: _Canvas, person: _Person, actions: _Action[Field], yaw: Field) -> None:
+    half = person.mouth_across * np.maximum(actions.lip_width, 0.4)
     share = (canvas.u - yaw) / half
-    arch = np.clip(1 - share**2, 0, 1)
+    arch = np.clip(1 - share * share, 0, 1)
     bow = np.sqrt(arch)
     within = _inside((1 - np.abs(share)) * half)
-    opening = np.maximum(actions.jaw_open, np.float32(0))
-    line = person.mouth_v - actions.lip_corner * (share**2 - np.float32(0.4))
-    top = line - actions.upper_lip * arch - np.float32(0.35) * opening * bow
-    bottom = line + np.float32(0.9) * opening * bow
-    lip = person.lip * np.maximum(actions.lip_thickness, np.float32(0.1)) * bow
-    lips = _inside(np.minimum(canvas.v - (top - lip), bottom + lip * np.float32(1.3) - canvas.v))
+    opening = np.maximum(actions.jaw_open, 0)
+    line = person.mouth_v - actions.lip_corner * (share * share - 0.4)
+    top = line - actions.upper_lip * arch - 0.35 * opening * bow
+    bottom = line + 0.9 * opening * bow
+    lip = person.lip * np.maximum(actions.lip_thickness, 0.1) * bow
+    lips = _inside(np.minimum(canvas.v - (top - lip), bottom + lip * 1.3 - canvas.v))
     canvas.paint(within * lips, person.lip_tone)
     mouth = within * _inside(np.minimum(canvas.v - top, bottom - canvas.v))
-    canvas.paint(mouth * np.float32(0.95), person.skin * 0.12)
-    teeth = _inside(top + (bottom - top) * np.float32(0.5) - canvas.v)
+    canvas.paint(mouth * 0.95, person.skin * 0.12)
+    teeth = _inside(top + (bottom - top) * 0.5 - canvas.v)
     canvas.paint(mouth * teeth * np.clip(actions.teeth, 0, 1), 0.5 + person.skin * 0.5)
-    shade = canvas.ellipse(yaw, bottom + lip + 0.09, half * 0.6, np.float32(0.04), 3)
-    canvas.paint(shade * np.float32(0.35), person.skin * 0.5)
+    shade = canvas.ellipse(yaw, bottom + lip + 0.09, half * 0.6, 0.04, 3)
+    canvas.paint(shade * 0.35, person.skin * 0.5)
 
 
 def _draw_hair(canvas: _Canvas, person: _Person, chance: _Chance) -> None:
     n = len(person.skin)
     tilt, bend = chance.bell(n, 0.15), chance.uniform(n, -0.1, 0.5)
-    line = person.hairline + tilt * canvas.u + bend * canvas.u**2
-    crown = canvas.ellipse(
-        np.float32(0), np.float32(-0.12), person.face_across + 0.12, person.face_down
-    )
+    line = person.hairline + tilt * canvas.u + bend * np.square(canvas.u)
+    crown = canvas.ellipse(0, -0.12, person.face_across + 0.12, person.face_down)
     canvas.paint(crown * _inside(line - canvas.v, 2), person.hair)
 
 
@@ -410,18 +488,22 @@ def _draw_occlusion(canvas: _Canvas, person: _Person, chance: _Chance, yaw: Fiel
     glasses = chance.happens(n, 0.12)
     for side in (-1, 1):
         place = side * person.eye_u + yaw, person.eye_v + 0.02
-        outer = canvas.ellipse(*place, person.eye_across + 0.08, np.float32(0.17))
-        inner = canvas.ellipse(*place, person.eye_across + 0.04, np.float32(0.13))
+        outer = canvas.ellipse(*place, person.eye_across + 0.08, 0.17)
+        inner = canvas.ellipse(*place, person.eye_across + 0.04, 0.13)
         canvas.paint(glasses * (outer - inner), 0.1)
     strand = canvas.ellipse(
-        chance.uniform(n, -0.6, 0.6), np.float32(-0.6), chance.uniform(n, 0.15, 0.3),
+        chance.uniform(n, -0.6, 0.6),
+        -0.6,
+        chance.uniform(n, 0.15, 0.3),
         chance.uniform(n, 0.3, 0.5),
-    )  # fmt: skip
+    )
     canvas.paint(strand * chance.happens(n, 0.12), person.hair)
     hand = canvas.ellipse(
-        chance.uniform(n, -0.7, 0.7), chance.uniform(n, 0.5, 0.95), chance.uniform(n, 0.15, 0.3),
+        chance.uniform(n, -0.7, 0.7),
+        chance.uniform(n, 0.5, 0.95),
+        chance.uniform(n, 0.15, 0.3),
         chance.uniform(n, 0.15, 0.35),
-    )  # fmt: skip
+    )
     canvas.paint(hand * chance.happens(n, 0.12), person.skin * chance.uniform(n, 0.75, 1.1))
 
 
@@ -431,6 +513,7 @@ def _photographed(tones: Field, chance: _Chance) -> NDArray[np.uint8]:
     light = 1 + chance.bell(n, 0.22) * x + chance.bell(n, 0.12) * y
     contrast = chance.uniform(n, 0.65, 1.1)
     middle = chance.uniform(n, 0.35, 0.6)
-    seen = (tones * light - np.float32(0.5)) * contrast + middle
+    seen = (tones * light - 0.5) * contrast + middle
     seen += chance.grain(n) * chance.uniform(n, 0.005, 0.03)
-    return np.clip(seen * 255 + np.float32(0.5), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(seen * 255 + 0.5, 0, 255).astype(np.uint8)
+    return pixels

@@ -1,8 +1,8 @@
 """FER-2013 as comma-separated values: one face a row, its pixels as decimal numbers in one cell.
 
-Rows are numbered from 1, the row below the header; blank lines are not counted. `_parse_row` defines
-what a row may look like. `_parse_together` reads the same grammar's usual spelling (single spaces,
-no leading zeros beyond three digits) for many rows at once, and hands anything else back.
+Rows are numbered from 1, the row below the header; blank lines are not counted. `_parse_row`
+defines what a row may look like. `_parse_together` reads the usual spelling of that (single spaces,
+at most three digits) for many rows at once, and hands back anything else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,13 @@ _SPACE = ord(" ")
 _ZERO = ord("0")
 
 
+class LineReader(Protocol):
+    """A binary stream, of which lines are asked alone."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Return the next line with its end, cut after `size` bytes; empty at the end."""
+
+
 @dataclass(frozen=True)
 class _Columns:
     """Where the three columns stand among `count`."""
@@ -44,17 +51,21 @@ class _Columns:
     count: int
 
 
+class _BadRowError(Exception):
+    """Says what is wrong with a row."""
+
+
 _Parsed = tuple[bytes, bytes, bytes]
 """Pixels, labels and splits of some rows, one byte each."""
 
 
-def read_table(file: BinaryIO, source: str, progress: Callable[[], None]) -> FaceDataset:
+def read_table(file: LineReader, source: str, progress: Callable[[], None]) -> FaceDataset:
     """Read the faces of a FER-2013 table.
 
     Parameters
     ----------
-    file : binary file
-        The table, uncompressed; only `readline` is used, so it may be a stream.
+    file : LineReader
+        The table, uncompressed.
     source : str
         The table's name in messages.
     progress : callable
@@ -91,13 +102,13 @@ def read_table(file: BinaryIO, source: str, progress: Callable[[], None]) -> Fac
     )
 
 
-def _read_header(file: BinaryIO, source: str) -> _Columns:
+def _read_header(file: LineReader, source: str) -> _Columns:
     line = file.readline(_ROW_BYTES)
     if not line:
         raise DataError(f"{source} is empty: download it again")
     try:
         names = [name.strip().casefold() for name in next(csv.reader([line.decode("utf-8-sig")]))]
-    except (UnicodeDecodeError, csv.Error, StopIteration) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f"{source} is not comma-separated text: give FER-2013's csv, or a name that ends in "
             "what the file is"
@@ -105,7 +116,7 @@ def _read_header(file: BinaryIO, source: str) -> _Columns:
     wanted = ("emotion", "pixels", "usage")
     for name, shown in zip(wanted, ("emotion", "pixels", "Usage"), strict=True):
         if name not in names:
-            found = ", ".join(names)[:100]
+            found = _shown(", ".join(names).encode())
             lacking = ", so there is no test split" if name == "usage" else ""
             raise DataError(
                 f"{source} has no column {shown!r} in its first line ({found}){lacking}: "
@@ -115,7 +126,7 @@ def _read_header(file: BinaryIO, source: str) -> _Columns:
     return _Columns(label, pixels, split, len(names))
 
 
-def _rows(file: BinaryIO) -> Iterator[bytes]:
+def _rows(file: LineReader) -> Iterator[bytes]:
     while line := file.readline(_ROW_BYTES):
         if not line.isspace():
             yield line
@@ -124,14 +135,21 @@ def _rows(file: BinaryIO) -> Iterator[bytes]:
 def _cells(row: bytes) -> list[bytes]:
     if b'"' not in row:
         return row.split(b",")
-    # Latin-1 maps every byte to itself, so the round trip loses nothing.
-    return [cell.encode("latin-1") for cell in next(csv.reader([row.decode("latin-1")]))]
+    try:
+        # Latin-1 maps every byte to itself, so the round trip loses nothing.
+        cells = next(csv.reader([row.decode("latin-1")], strict=True))
+    except csv.Error as error:
+        raise _BadRowError(f"its quotes are wrong ({error})") from error
+    return [cell.encode("latin-1") for cell in cells]
 
 
 def _parse_together(rows: list[bytes], columns: _Columns) -> _Parsed | None:
+    try:
+        table = [_cells(row) for row in rows]
+    except _BadRowError:
+        return None
     labels, splits, faces = bytearray(), bytearray(), []
-    for row in rows:
-        cells = _cells(row)
+    for cells in table:
         if len(cells) != columns.count:
             return None
         label = _LABEL_CODES.get(cells[columns.label].strip(_BLANKS))
@@ -168,7 +186,7 @@ def _parse_singly(rows: list[bytes], columns: _Columns, source: str, first_numbe
     for number, row in enumerate(rows, first_number):
         try:
             face, label, split = _parse_row(row, columns)
-        except (_BadRowError, csv.Error) as error:
+        except _BadRowError as error:
             raise DataError(
                 f"{source}, row {number} below the header: {error}; mend or remove the row, "
                 "or download the file again"
@@ -177,10 +195,6 @@ def _parse_singly(rows: list[bytes], columns: _Columns, source: str, first_numbe
         labels.append(label)
         splits.append(split)
     return bytes(pixels), bytes(labels), bytes(splits)
-
-
-class _BadRowError(Exception):
-    """Says what is wrong with a row."""
 
 
 def _parse_row(row: bytes, columns: _Columns) -> tuple[bytes, int, int]:
@@ -203,14 +217,14 @@ def _parse_row(row: bytes, columns: _Columns) -> tuple[bytes, int, int]:
 def _face(cell: bytes) -> bytes:
     numbers = cell.split()
     for position, number in enumerate(numbers, 1):
-        if not (number.isdigit() and int(number[:9]) <= 255 and len(number) < 10):
+        if not (number.isdigit() and len(number) < 10 and int(number) <= 255):
             raise _BadRowError(
                 f"pixel {position} is {_shown(number)}, not a whole number from 0 to 255"
             )
     if len(numbers) != _FACE_PIXELS:
-        raise _BadRowError(f"it has {len(numbers)} pixels where a face has {_FACE_PIXELS}")
+        raise _BadRowError(f"it has {len(numbers):,} pixels where a face has {_FACE_PIXELS:,}")
     return bytes(map(int, numbers))
 
 
 def _shown(cell: bytes) -> str:
-    return repr(cell.decode("utf-8", "replace").strip()[:30])
+    return repr(cell.decode("utf-8", "replace").strip()[:40])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -44,6 +45,8 @@ _LABEL_FOLDERS = {
     "neutral": "neutral",
 }
 _PICTURES = (".png", ".jpg", ".jpeg")
+_ENCRYPTED = 1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 Tree = Mapping[PurePosixPath, Callable[[], bytes]]
 """The files of a folder or an archive: how to read each, by its path inside."""
@@ -56,14 +59,21 @@ def folder_tree(folder: Path) -> Tree:
 
 
 def archive_tree(archive: zipfile.ZipFile) -> Tree:
-    """Return the visible files of an open zip archive, in the order of their names."""
-    return _visible(
-        {
-            PurePosixPath(info.filename): lambda info=info: archive.read(info)
-            for info in archive.infolist()
-            if not info.is_dir()
-        }
-    )
+    """Return the visible files of an open zip archive, in the order of their names.
+
+    Raises
+    ------
+    DataError
+        If Python cannot unpack one of the files.
+    """
+    files = [info for info in archive.infolist() if not info.is_dir()]
+    for info in files:
+        if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
+            raise DataError(
+                f"{archive.filename} holds {info.filename} encrypted or packed in an unusual way: "
+                "unpack it, and give the file or folder inside"
+            )
+    return _visible({PurePosixPath(info.filename): partial(archive.read, info) for info in files})
 
 
 def _visible(tree: Tree) -> Tree:

@@ -17,8 +17,9 @@ _TRAINING_ROWS_PER_VALIDATION_ROW = 9
 def with_validation_split(dataset: FaceDataset) -> FaceDataset:
     """Move a stratified ninth of the training rows to PublicTest.
 
-    Equal images stay on one side. Which ones move depends on the images alone (they are taken in the
-    order of their SHA-256), neither on their order in the data set nor on a random generator.
+    Equal images stay on one side. Which ones move depends on the images alone (they are taken in
+    the order of their SHA-256), neither on their order in the data set nor on a random generator.
+    A label of two to eight rows gives one.
 
     Parameters
     ----------
