@@ -49,7 +49,9 @@ def anova_desirability(X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
     """
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim != 2 or y.shape != X.shape[:1]:
-        raise DataError(f"X of shape {X.shape} does not match y of shape {y.shape}: one row a label")
+        raise DataError(
+            f"X of shape {X.shape} does not match y of shape {y.shape}: one row a label"
+        )
     if len(np.unique(y)) < 2:
         raise DataError("y has fewer than two classes: an F statistic compares classes")
     width = max(1, _BLOCK_BYTES // (8 * max(1, len(X))))
