@@ -49,7 +49,6 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.tree import DecisionTreeClassifier
 
 POPULATION = 20
 
@@ -284,8 +283,9 @@ def checked_k_best() -> Any:
 
 def checked_elimination() -> Any:
     from sklearn.feature_selection import RFE
+    from sklearn.linear_model import LogisticRegression
 
-    return RFE(DecisionTreeClassifier(random_state=0), n_features_to_select=1)
+    return RFE(LogisticRegression())
 
 
 def checked_sequential() -> Any:
@@ -336,19 +336,15 @@ class Method:
     checked: Callable[[], Any] | None = None
 
 
+SKLEARN = ("scikit-learn", "sklearn.feature_selection")
+
 METHODS = {
-    "all features": Method("scikit-learn", "sklearn.feature_selection", all_features),
-    "random subsets": Method("scikit-learn", "sklearn.feature_selection", random_subsets),
+    "all features": Method(*SKLEARN, all_features),
+    "random subsets": Method(*SKLEARN, random_subsets),
     "AntColonySelector": Method("fer-fast", "fer_fast.selection", ant_colony, checked_colony),
-    "SelectKBest": Method(
-        "scikit-learn", "sklearn.feature_selection", select_k_best, checked_k_best
-    ),
-    "RFE": Method(
-        "scikit-learn", "sklearn.feature_selection", recursive_elimination, checked_elimination
-    ),
-    "SequentialFeatureSelector": Method(
-        "scikit-learn", "sklearn.feature_selection", sequential, checked_sequential
-    ),
+    "SelectKBest": Method(*SKLEARN, select_k_best, checked_k_best),
+    "RFE": Method(*SKLEARN, recursive_elimination, checked_elimination),
+    "SequentialFeatureSelector": Method(*SKLEARN, sequential, checked_sequential),
     "boruta": Method("Boruta", "boruta", boruta, checked_boruta),
     "zoofs": Method("zoofs", "zoofs", zoofs, checked_zoofs),
     "mafese": Method("mafese", "mafese", mafese, checked_mafese),
@@ -376,23 +372,24 @@ def measure(method: Method, matrix: str, budget: int, seed: int) -> dict[str, fl
     }
 
 
-def verdict(method: Method) -> str:
-    """Run scikit-learn's checks; return "yes" or why not."""
+def verdict(method: Method) -> dict[str, Any]:
+    """Run scikit-learn's checks; return "yes" or why not, and the checks that failed."""
     from sklearn.base import BaseEstimator
     from sklearn.utils.estimator_checks import check_estimator
 
     if method.checked is None:
-        return "-"
+        return {"check_estimator": "-"}
     estimator = method.checked()
     if not isinstance(estimator, BaseEstimator):
-        return "no: no BaseEstimator"
+        return {"check_estimator": "no: not an estimator"}
     try:
         results = check_estimator(estimator, on_skip=None, on_fail=None)
     except Exception as error:
-        return f"no: the suite stops with {type(error).__name__}"
+        return {"check_estimator": "no: it cannot start", "failed_checks": str(error)}
     run = [result for result in results if result["status"] != "skipped"]
     failed = [result["check_name"] for result in run if result["status"] != "passed"]
-    return f"no: {len(failed)} of {len(run)} fail" if failed else "yes"
+    outcome = f"no: {len(failed)} of {len(run)} fail" if failed else "yes"
+    return {"check_estimator": outcome, "failed_checks": failed}
 
 
 def work(name: str, matrix: str, budget: int, seed: int) -> dict[str, Any]:
@@ -406,7 +403,7 @@ def work(name: str, matrix: str, budget: int, seed: int) -> dict[str, Any]:
         return {
             "version": version(method.package),
             "scikit-learn": version("scikit-learn"),
-            "check_estimator": verdict(method),
+            **verdict(method),
         }
     except ImportError as error:
         return {"absent": str(error)}
