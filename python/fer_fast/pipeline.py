@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,10 +22,11 @@ from fer_fast.backbone import (
 from fer_fast.balance import balance_classes
 from fer_fast.datasets import LABELS, FaceDataset, Split, load_dataset, shared_across_splits
 from fer_fast.errors import ParameterError
-from fer_fast.evaluation import Evaluation, evaluate
+from fer_fast.evaluation import HeldOutScores, evaluate
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.selection import Colony, ForestFitness, anova_desirability
+from fer_fast.selection import Colony, Evaluation, ForestFitness
+from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import Settings
 from fer_fast.storage import file_digest
 
@@ -48,6 +49,28 @@ class SelectionInterrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
+class Search:
+    """What the colony did and chose.
+
+    Attributes
+    ----------
+    subset : ndarray of shape (n_selected,), int64
+        The best subset found, ascending.
+    score : float
+        Its score on PublicTest, by which it was chosen.
+    history : sequence of mappings
+        One per iteration, as `Colony.history` describes.
+    stopped_by : str
+        What ended the search, as `Colony.run` says it.
+    """
+
+    subset: NDArray[np.int64]
+    score: float
+    history: Sequence[Mapping[str, Any]]
+    stopped_by: str
+
+
+@dataclass(frozen=True)
 class PipelineResult:
     """What a run found.
 
@@ -61,14 +84,12 @@ class PipelineResult:
         SHA-256 of the ONNX file, in hexadecimal.
     classifier : SubsetClassifier
         The final forest on the colony's subset.
-    evaluation : Evaluation
+    evaluation : HeldOutScores
         Its scores on PrivateTest.
-    baselines : dict of str to Evaluation
+    baselines : dict of str to HeldOutScores
         ``all_features``, and ``k_best``: as many features as the colony chose, by ANOVA F.
-    colony_history : list of dict
-        One entry per iteration.
-    validation_score : float
-        The best subset's score on PublicTest, by which it was chosen.
+    search : Search
+        What the colony did and chose.
     timings : dict of str to float
         Seconds per stage.
     """
@@ -78,10 +99,9 @@ class PipelineResult:
     device: str
     model_hash: str
     classifier: SubsetClassifier
-    evaluation: Evaluation
-    baselines: dict[str, Evaluation]
-    colony_history: list[dict[str, Any]]
-    validation_score: float
+    evaluation: HeldOutScores
+    baselines: dict[str, HeldOutScores]
+    search: Search
     timings: dict[str, float]
 
 
@@ -151,7 +171,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
 
     with clock.stage("balance"):
         X_training, y_training = X[training], y[training]
-        desirability = anova_desirability(X_training, y_training)
+        F = anova_f(X_training, y_training)
         X_balanced, y_balanced = balance_classes(
             X_training,
             y_training,
@@ -172,12 +192,12 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
             scoring=settings.scoring,
             random_state=settings.seed,
         )
-        colony = _search(desirability, fitness, settings, reporter)
+        search = _search(scaled_scores(F), fitness, settings, reporter)
 
     X_test, y_test = X[test], y[test]
     shared = shared_across_splits(dataset)[test]
 
-    def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, Evaluation]:
+    def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
         classifier = fit_classifier(
             X_balanced,
             y_balanced,
@@ -188,12 +208,11 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
         )
         return classifier, evaluate(y_test, classifier.predict(X_test), shared, LABELS)
 
-    subset = colony.best_subset
-    # Stable, so that ties go to the lower index whatever the sorting algorithm.
-    k_best = np.sort(np.argsort(-desirability, kind="stable")[: len(subset)])
+    ranking = np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")
+    k_best = np.sort(ranking[: len(search.subset)])
     with reporter.task("fitting the final forests", 3, "forests") as task:
         with clock.stage("classifier"):
-            classifier, evaluation = fit_and_evaluate(subset)
+            classifier, evaluation = fit_and_evaluate(search.subset)
             task.advance(status="chosen features")
         with clock.stage("baselines"):
             baselines = {}
@@ -208,8 +227,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
         classifier=classifier,
         evaluation=evaluation,
         baselines=baselines,
-        colony_history=colony.history,
-        validation_score=colony.best_score,
+        search=search,
         timings=clock.seconds,
     )
 
@@ -235,7 +253,7 @@ def _search(
     fitness: ForestFitness,
     settings: Settings,
     reporter: Reporter,
-) -> Colony:
+) -> Search:
     n_features = len(desirability)
     colony = Colony(
         desirability,
@@ -248,16 +266,21 @@ def _search(
         max_features=min(settings.max_features or n_features, n_features),
         seed=settings.seed,
     )
+    if settings.time_budget is not None:
+        fitness.deadline = time.monotonic() + settings.time_budget
     with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
+        settled = 0
 
-        def report(event: Any) -> None:
-            task.advance(
-                status=f"iteration {event.iteration + 1}/{settings.iterations} · "
-                f"best {event.best_score:.4f} with {event.best_size:,} features · "
-                f"{event.cache_hits} cached"
-            )
+        def report(event: Evaluation) -> None:
+            nonlocal settled
+            done = event.iteration * event.n_ants + event.settled
+            status = f"iteration {event.iteration + 1}/{settings.iterations}"
+            if event.best_score is not None:
+                status += f" · best {event.best_score:.4f} with {event.best_size:,} features"
+            task.advance(done - settled, f"{status} · {event.cache_hits} cached")
+            settled = done
 
-        colony.run(
+        stopped_by = colony.run(
             fitness,
             n_iterations=settings.iterations,
             n_jobs=settings.jobs,
@@ -265,6 +288,11 @@ def _search(
             callback=report,
             interrupt_grace=1.0,
         )
-    if colony.interrupted:
+    if stopped_by == "interrupted":
         raise SelectionInterrupted(colony, n_features)
-    return colony
+    if colony.best_subset is None or colony.best_score is None:
+        raise ParameterError(
+            f"time_budget is {settings.time_budget:g} s, which ended before the first evaluation: "
+            "give it more"
+        )
+    return Search(colony.best_subset, colony.best_score, colony.history, stopped_by)

@@ -70,7 +70,7 @@ class _LoggedTask:
     ) -> None:
         self._note = note
         self._description = description
-        self._of_total = "" if total is None else f" of {total:,}"
+        self._total = total
         self._unit = unit
         self._done = 0
         self._status = ""
@@ -80,13 +80,17 @@ class _LoggedTask:
     def advance(self, steps: int = 1, status: str = "") -> None:
         self._done += steps
         self._status = status or self._status
-        if time.perf_counter() - self._last_line >= _SECONDS_BETWEEN_LINES:
-            self.print(self._of_total)
+        is_due = time.perf_counter() - self._last_line >= _SECONDS_BETWEEN_LINES
+        if is_due and self._done != self._total:
+            self.print()
 
-    def print(self, of_total: str = "") -> None:
+    def print(self) -> None:
         self._last_line = time.perf_counter()
         seconds = self._last_line - self._start
-        line = f"{self._description}: {self._done:,}{of_total} {self._unit} in {seconds:.1f} s"
+        count = f"{self._done:,}"
+        if self._total not in (None, self._done):
+            count += f" of {self._total:,}"
+        line = f"{self._description}: {count} {self._unit} in {seconds:.1f} s"
         self._note(f"{line} · {self._status}" if self._status else line)
 
 
@@ -98,11 +102,13 @@ class ConsoleReporter:
 
     def note(self, message: str) -> None:
         """Print a line."""
-        self._console.print(Text.assemble(("· ", "dim"), message))
+        self._console.print(Text.assemble(("· ", "dim"), message), soft_wrap=True)
 
     def warn(self, message: str) -> None:
         """Print a line that stands out."""
-        self._console.print(Text.assemble(("! ", "bold yellow"), (message, "yellow")))
+        self._console.print(
+            Text.assemble(("! ", "bold yellow"), (message, "yellow")), soft_wrap=True
+        )
 
     @contextmanager
     def task(self, description: str, total: int | None, unit: str = "") -> Iterator[Task]:

@@ -20,12 +20,8 @@ FLOOR = 0.01
 _BLOCK_BYTES = 64 * 2**20
 
 
-def anova_desirability(X: Any, y: ArrayLike) -> NDArray[np.float64]:
-    """Return ``clip(F / Q99(F), 0.01, 1)``, F being each feature's one-way ANOVA F statistic.
-
-    Dividing by the 99th percentile rather than by the maximum keeps one outstanding feature from
-    pushing all others to the floor. A constant feature, whose F is undefined, gets the floor; so
-    do all features where the percentile is 0.
+def anova_f(X: Any, y: ArrayLike) -> NDArray[np.float64]:
+    """Return each feature's one-way ANOVA F statistic, as scikit-learn's `f_classif`.
 
     Columns are taken in blocks of about 64 MiB as float64, so that the memory beyond `X` does not
     grow with it.
@@ -39,8 +35,9 @@ def anova_desirability(X: Any, y: ArrayLike) -> NDArray[np.float64]:
 
     Returns
     -------
-    desirability : ndarray of shape (n_features,), float64
-        Within [0.01, 1].
+    F : ndarray of shape (n_features,), float64
+        NaN for a constant feature; infinite for one that is constant within every class and
+        differs between classes.
 
     Raises
     ------
@@ -57,12 +54,19 @@ def anova_desirability(X: Any, y: ArrayLike) -> NDArray[np.float64]:
         raise DataError("y has fewer than two classes: an F statistic compares classes")
     width = max(1, _BLOCK_BYTES // (8 * max(1, X.shape[0])))
     blocks = [_f_statistic(X[:, i : i + width], y) for i in range(0, X.shape[1], width)]
-    F = np.concatenate(blocks) if blocks else np.empty(0)
-    return scaled_scores(F)
+    return np.concatenate([np.empty(0), *blocks])
+
+
+def anova_desirability(X: Any, y: ArrayLike) -> NDArray[np.float64]:
+    """Return ``clip(F / Q99(F), 0.01, 1)``: `scaled_scores` of `anova_f`, with its parameters."""
+    return scaled_scores(anova_f(X, y))
 
 
 def scaled_scores(scores: ArrayLike) -> NDArray[np.float64]:
     """Return ``clip(s / Q99(s), 0.01, 1)`` for a score of any kind, higher being better.
+
+    Dividing by the 99th percentile rather than by the maximum keeps one outstanding feature from
+    pushing all others to the floor.
 
     Parameters
     ----------
@@ -90,7 +94,7 @@ def _f_statistic(block: Any, y: NDArray[Any]) -> NDArray[np.float64]:
     if not np.isfinite(block).all():
         raise DataError("X holds NaN or an infinity: every feature must be finite")
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        warnings.filterwarnings("ignore", "Features .* are constant", UserWarning)
+        warnings.filterwarnings("ignore", "(?s)Features .* are constant", UserWarning)
         statistic: NDArray[np.float64] = f_classif(block, y)[0]
     # Rounding may leave a constant feature a tiny spread, and a meaningless F with it.
     statistic[np.ptp(block, axis=0) == 0] = np.nan
