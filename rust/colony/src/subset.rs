@@ -1,5 +1,6 @@
 //! A set of features.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -56,11 +57,12 @@ impl Subset {
 
 impl From<Subset> for String {
     fn from(subset: Subset) -> Self {
-        subset
-            .words
-            .iter()
-            .map(|word| format!("{word:016x}"))
-            .collect()
+        let mut text = String::with_capacity(16 * subset.words.len());
+        for word in subset.words.iter() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{word:016x}");
+        }
+        text
     }
 }
 
