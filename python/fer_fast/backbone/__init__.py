@@ -1,7 +1,7 @@
 """The frozen backbone: weights, ONNX export, device, feature extraction."""
 
 from fer_fast.backbone.config import BackboneConfig
-from fer_fast.backbone.export import cached_model, export_model
+from fer_fast.backbone.export import cached_model, export_model, require_exporter
 from fer_fast.backbone.features import cached_features
 from fer_fast.backbone.session import Session, open_session
 from fer_fast.backbone.weights import Weights, resolve_weights
@@ -14,5 +14,6 @@ __all__ = [
     "cached_model",
     "export_model",
     "open_session",
+    "require_exporter",
     "resolve_weights",
 ]
