@@ -35,12 +35,13 @@ def plain_python(csv: Path, weights: Path, ants: int, iterations: int) -> dict[s
         seconds[stage], last = now - last, now
 
     import pandas as pd
-    from fer_fast.selection.reference import ReferenceColony
     from imblearn.over_sampling import SMOTE
     from keras.applications import MobileNetV2
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.feature_selection import f_classif
     from sklearn.metrics import accuracy_score, f1_score
+
+    from fer_fast.selection.reference import ReferenceColony
 
     lap("imports")
     table = pd.read_csv(csv)

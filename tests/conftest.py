@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fer_fast.backbone import Weights, resolve_weights
+from fer_fast.errors import WeightsError
+
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -20,6 +23,15 @@ def fer2013() -> Path:
     if not path:
         pytest.skip("FER_FAST_TEST_FER2013 does not name a local copy of FER-2013")
     return Path(path)
+
+
+@pytest.fixture(scope="session")
+def imagenet() -> Weights:
+    """Return the real ImageNet weights, from the user's cache or whatever source is reachable."""
+    try:
+        return resolve_weights(None)
+    except WeightsError as error:
+        pytest.skip(f"no ImageNet weights: {error}")
 
 
 @pytest.fixture

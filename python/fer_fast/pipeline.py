@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,10 +22,11 @@ from fer_fast.backbone import (
 from fer_fast.balance import balance_classes
 from fer_fast.datasets import LABELS, FaceDataset, Split, load_dataset, shared_across_splits
 from fer_fast.errors import ParameterError
-from fer_fast.evaluation import Evaluation, evaluate
+from fer_fast.evaluation import HeldOutScores, evaluate
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.selection import Colony, Evaluation, ForestFitness, anova_desirability
+from fer_fast.selection import Colony, Evaluation, ForestFitness
+from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import Settings
 from fer_fast.storage import file_digest
 
@@ -48,6 +49,28 @@ class SelectionInterrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
+class Search:
+    """What the colony did and chose.
+
+    Attributes
+    ----------
+    subset : ndarray of shape (n_selected,), int64
+        The best subset found, ascending.
+    score : float
+        Its score on PublicTest, by which it was chosen.
+    history : sequence of mappings
+        One per iteration, as `Colony.history` describes.
+    stopped_by : str
+        What ended the search, as `Colony.run` says it.
+    """
+
+    subset: NDArray[np.int64]
+    score: float
+    history: Sequence[Mapping[str, Any]]
+    stopped_by: str
+
+
+@dataclass(frozen=True)
 class PipelineResult:
     """What a run found.
 
@@ -61,14 +84,12 @@ class PipelineResult:
         SHA-256 of the ONNX file, in hexadecimal.
     classifier : SubsetClassifier
         The final forest on the colony's subset.
-    evaluation : Evaluation
+    evaluation : HeldOutScores
         Its scores on PrivateTest.
-    baselines : dict of str to Evaluation
+    baselines : dict of str to HeldOutScores
         ``all_features``, and ``k_best``: as many features as the colony chose, by ANOVA F.
-    colony_history : list of dict
-        One entry per iteration.
-    validation_score : float
-        The best subset's score on PublicTest, by which it was chosen.
+    search : Search
+        What the colony did and chose.
     timings : dict of str to float
         Seconds per stage.
     """
@@ -78,10 +99,9 @@ class PipelineResult:
     device: str
     model_hash: str
     classifier: SubsetClassifier
-    evaluation: Evaluation
-    baselines: dict[str, Evaluation]
-    colony_history: list[dict[str, Any]]
-    validation_score: float
+    evaluation: HeldOutScores
+    baselines: dict[str, HeldOutScores]
+    search: Search
     timings: dict[str, float]
 
 
@@ -151,7 +171,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
 
     with clock.stage("balance"):
         X_training, y_training = X[training], y[training]
-        desirability = anova_desirability(X_training, y_training)
+        F = anova_f(X_training, y_training)
         X_balanced, y_balanced = balance_classes(
             X_training,
             y_training,
@@ -172,12 +192,12 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
             scoring=settings.scoring,
             random_state=settings.seed,
         )
-        colony = _search(desirability, fitness, settings, reporter)
+        search = _search(scaled_scores(F), fitness, settings, reporter)
 
     X_test, y_test = X[test], y[test]
     shared = shared_across_splits(dataset)[test]
 
-    def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, Evaluation]:
+    def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
         classifier = fit_classifier(
             X_balanced,
             y_balanced,
@@ -188,12 +208,11 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
         )
         return classifier, evaluate(y_test, classifier.predict(X_test), shared, LABELS)
 
-    subset = colony.best_subset
-    # Stable, so that ties go to the lower index whatever the sorting algorithm.
-    k_best = np.sort(np.argsort(-desirability, kind="stable")[: len(subset)])
+    ranking = np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")
+    k_best = np.sort(ranking[: len(search.subset)])
     with reporter.task("fitting the final forests", 3, "forests") as task:
         with clock.stage("classifier"):
-            classifier, evaluation = fit_and_evaluate(subset)
+            classifier, evaluation = fit_and_evaluate(search.subset)
             task.advance(status="chosen features")
         with clock.stage("baselines"):
             baselines = {}
@@ -208,8 +227,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
         classifier=classifier,
         evaluation=evaluation,
         baselines=baselines,
-        colony_history=colony.history,
-        validation_score=colony.best_score,
+        search=search,
         timings=clock.seconds,
     )
 
@@ -235,7 +253,7 @@ def _search(
     fitness: ForestFitness,
     settings: Settings,
     reporter: Reporter,
-) -> Colony:
+) -> Search:
     n_features = len(desirability)
     colony = Colony(
         desirability,
@@ -249,7 +267,6 @@ def _search(
         seed=settings.seed,
     )
     with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
-
         settled = 0
 
         def report(event: Evaluation) -> None:
@@ -271,9 +288,9 @@ def _search(
         )
     if stopped_by == "interrupted":
         raise SelectionInterrupted(colony, n_features)
-    if colony.best_subset is None:
+    if colony.best_subset is None or colony.best_score is None:
         raise ParameterError(
             f"time_budget is {settings.time_budget:g} s, which ended before the first evaluation: "
             "give it more"
         )
-    return colony
+    return Search(colony.best_subset, colony.best_score, colony.history, stopped_by)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from fer_fast.backbone import BackboneConfig, Weights, cached_model, export_model, resolve_weights
 from fer_fast.backbone.architecture import LAYERS
 from fer_fast.backbone.weights import write_tensors
-from fer_fast.errors import WeightsError
 
 
 @dataclass
@@ -62,15 +61,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PIP_INDEX_URL", f"{nowhere}/simple")
     monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
-
-
-@pytest.fixture(scope="session")
-def imagenet() -> Weights:
-    """Return the real ImageNet weights, from the user's cache or whatever source is reachable."""
-    try:
-        return resolve_weights(None)
-    except WeightsError as error:
-        pytest.skip(f"no ImageNet weights: {error}")
 
 
 @pytest.fixture(scope="session")

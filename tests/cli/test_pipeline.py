@@ -27,8 +27,8 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def options(weights_file):
-    return ("--weights", weights_file, *QUICK)
+def options(imagenet):
+    return ("--weights", imagenet.path, *QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
 def test_ctrl_c_ends_soon_with_one_line(environment, options, tmp_path, stage, line):
     slow = {
         "searching …": ("--fitness", "sklearn", "--ants", 40, "--iterations", 50),
-        "fitting the final forests …": ("--trees", 20_000, "--fitness-rows", 10, "--ants", 1),
+        "fitting the final forests …": ("--trees", 2000, "--fitness-rows", 10, "--ants", 1),
     }[stage]
     out = tmp_path / "out"
     process = subprocess.Popen(

@@ -11,6 +11,13 @@ from fer_fast.errors import ParameterError
 OPSET = 18
 """The ONNX operator set of exported models; tf2onnx knows none newer."""
 
+Precision = Literal["fp32", "tf32", "fp16"]
+"""The arithmetic of a convolution.
+
+fp32 means what it says; the others need CUDA. tf32 rounds the factors of each product to 10 bits of
+mantissa; fp16 stores weights and activations in half precision.
+"""
+
 MIN_SIZE, MAX_SIZE = 32, 512
 """Keras builds no MobileNetV2 below 32 pixels; beyond 512 a face of 48 gains nothing."""
 

@@ -1,36 +1,57 @@
-"""Whether this machine can compute on CUDA, and what it lacks if not."""
+"""Whether this machine can compute on CUDA, and what it lacks if not.
+
+Every piece is tried by loading it: what ONNX Runtime says of itself without trying, its list of
+providers and its device, is the same on a machine without a GPU.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import sys
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from functools import cache
 from io import StringIO
 from pathlib import Path
 
 from fer_fast.errors import DeviceError
 
-_PIP = f"{sys.executable} -m pip"
+PIP = f"{sys.executable} -m pip"
 
-CUDA_FIX = f"run `{_PIP} install 'onnxruntime-gpu[cuda,cudnn]'`"
+CUDA_MAJOR = 13
+"""The CUDA that ONNX Runtime 1.28 and later are built for."""
 
-_CUDNN = "libcudnn.so.9"
+CUDA_LIBRARIES = {
+    "cudart": ("libcudart.so.13", "nvidia-cuda-runtime"),
+    "cublasLt": ("libcublasLt.so.13", "nvidia-cublas"),
+    "cublas": ("libcublas.so.13", "nvidia-cublas"),
+    "curand": ("libcurand.so.10", "nvidia-curand"),
+    "cudnn": ("libcudnn.so.9", "nvidia-cudnn-cu13"),
+}
+"""What a convolution of ONNX Runtime needs on CUDA: the file, and the wheel that brings it."""
 
 
-def usable_cpus() -> int:
-    """Return how many CPUs this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@dataclass(frozen=True)
+class CudaDevice:
+    """The first CUDA device.
+
+    Attributes
+    ----------
+    name : str
+    memory_bytes : int
+    driver_cuda : tuple of int
+        Major and minor version of the newest CUDA that the driver supports.
+    """
+
+    name: str
+    memory_bytes: int
+    driver_cuda: tuple[int, int]
 
 
 def require_cuda() -> str:
     """Return the first CUDA device's name, if ONNX Runtime can compute on it.
-
-    Every piece is tried by loading it: what ONNX Runtime says of itself without trying (its list of
-    providers, its device) is the same on a machine without a GPU.
 
     Raises
     ------
@@ -39,9 +60,10 @@ def require_cuda() -> str:
         library.
     """
     require_cuda_build()
-    name = require_cuda_device()
-    require_cuda_libraries()
-    return name
+    device = require_cuda_device()
+    for library in CUDA_LIBRARIES:
+        require_cuda_library(library)
+    return device.name
 
 
 def require_cuda_build() -> None:
@@ -51,12 +73,12 @@ def require_cuda_build() -> None:
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         raise DeviceError(
             "the installed ONNX Runtime is built without CUDA: run "
-            f"`{_PIP} uninstall onnxruntime` and `{_PIP} install 'onnxruntime-gpu[cuda,cudnn]'`"
+            f"`{PIP} uninstall onnxruntime` and `{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`"
         )
 
 
-def require_cuda_device() -> str:
-    """Return the first CUDA device's name; raise `DeviceError` without a driver or device."""
+def require_cuda_device() -> CudaDevice:
+    """Return the first CUDA device, or raise `DeviceError` if there is no driver or device."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError as error:
@@ -64,38 +86,50 @@ def require_cuda_device() -> str:
             "the NVIDIA driver is missing (libcuda.so.1 cannot be loaded): install the driver, or "
             "start the container with its GPU (--gpus all)"
         ) from error
-    device, count, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(256)
-    status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
-    if status != 0 or count.value == 0:
+    device, number, memory = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
+    status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(number))
+    if status != 0 or number.value == 0:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise DeviceError(
             f"the NVIDIA driver shows no usable device (CUDA error {status}): check nvidia-smi"
             + ("" if visible is None else f" and CUDA_VISIBLE_DEVICES, which is {visible!r}")
         )
+    driver.cuDriverGetVersion(ctypes.byref(number))
+    version = (number.value // 1000, number.value % 1000 // 10)
+    if version[0] < CUDA_MAJOR:
+        raise DeviceError(
+            f"the NVIDIA driver supports CUDA {version[0]}.{version[1]} and ONNX Runtime needs "
+            f"CUDA {CUDA_MAJOR}: update the driver"
+        )
+    name = ctypes.create_string_buffer(256)
     driver.cuDeviceGet(ctypes.byref(device), 0)
     driver.cuDeviceGetName(name, len(name), device)
-    return name.value.decode()
+    driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
+    return CudaDevice(name.value.decode(), memory.value, version)
+
+
+def require_cuda_library(library: str) -> ctypes.CDLL:
+    """Load one of `CUDA_LIBRARIES`, or raise `DeviceError` if it is missing."""
+    _preload()
+    file, wheel = CUDA_LIBRARIES[library]
+    try:
+        return ctypes.CDLL(file)
+    except OSError as error:
+        raise DeviceError(
+            f"a library of CUDA is missing ({error}): run "
+            f"`{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`, which brings {wheel}"
+        ) from error
 
 
 @cache
 def _preload() -> None:
+    """Load the CUDA libraries of the nvidia-* wheels, wherever they are installed."""
     import onnxruntime
 
-    # It finds the libraries of the nvidia-* wheels, and prints what it does not find.
+    spec = importlib.util.find_spec("nvidia")
+    roots = [Path(root) for root in (spec and spec.submodule_search_locations) or ()]
+    folders = [folder for root in roots for folder in sorted(root.glob("*/lib"))]
+    # It prints what a folder does not hold; what is missing in the end is ours to say.
     with redirect_stdout(StringIO()):
-        onnxruntime.preload_dlls()
-
-
-def require_cuda_libraries() -> None:
-    """Load ONNX Runtime's CUDA provider and cuDNN; raise `DeviceError` naming what is missing."""
-    import onnxruntime
-
-    _preload()
-    folder = Path(onnxruntime.__file__).parent / "capi"
-    try:
-        for library in ("libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"):
-            ctypes.CDLL(str(folder / library))
-        # The provider loads cuDNN only at the first convolution.
-        ctypes.CDLL(_CUDNN)
-    except OSError as error:
-        raise DeviceError(f"a CUDA library is missing ({error}): {CUDA_FIX}") from error
+        for folder in folders:
+            onnxruntime.preload_dlls(directory=str(folder))

@@ -24,8 +24,8 @@ def cached_features(
 ) -> NDArray[np.float32]:
     """Return the features of every face, from the cache if they were computed before.
 
-    The cache's key is the data set's digest, the model's digest, and the kind of device, whose
-    arithmetic rounds differently.
+    The cache's key is the data set's digest, the model's digest, the kind of device and the
+    precision: each rounds differently.
 
     Parameters
     ----------
@@ -57,6 +57,6 @@ def cached_features(
 
 
 def _cache_path(session: Session, dataset: FaceDataset) -> Path:
-    kind = session.device.partition(":")[0]
-    name = f"{dataset.digest[:16]}-{session.model_digest[:16]}-{kind}.npy"
+    identity = (dataset.digest[:16], session.model_digest[:16], session.kind, session.precision)
+    name = "-".join(identity) + ".npy"
     return cache_dir("features") / name

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -197,6 +196,8 @@ def _read_keras_archive(file: IO[bytes], name: str) -> Tensors:
 
 
 def _read(file: IO[bytes], name: str) -> Tensors:
+    import h5py
+
     try:
         with h5py.File(file, "r") as root:
             group = root.get("model_weights", root)
@@ -250,6 +251,8 @@ def write_tensors(path: Path, tensors: Tensors) -> None:
     OutputError
         If the file cannot be written.
     """
+    import h5py
+
     remaining = iter(tensors)
     content = io.BytesIO()
     with h5py.File(content, "w") as root:

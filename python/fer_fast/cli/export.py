@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> None:
-    """Run the command."""
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
+    """Run the command and return its exit status."""
     settings = read_settings(options)
 
     from fer_fast.backbone import BackboneConfig, cached_model, resolve_weights
@@ -43,3 +43,4 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> Non
     with written_whole(options.model_out) as temporary:
         shutil.copyfile(model, temporary)
     stdout.print(f"{options.model_out}: {options.model_out.stat().st_size / 1e6:.1f} MB")
+    return 0

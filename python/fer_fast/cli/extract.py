@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> None:
-    """Run the command."""
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
+    """Run the command and return its exit status."""
     settings = read_settings(options)
 
     from fer_fast.pipeline import extract
@@ -58,3 +58,4 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> Non
             )
         reporter.note(f"wrote {out}")
     stdout.print(f"{n_faces:,} faces × {n_features:,} features ({features.device})")
+    return 0

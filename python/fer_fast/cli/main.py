@@ -13,7 +13,7 @@ from rich.text import Text
 from rich_argparse import RichHelpFormatter
 
 from fer_fast import __version__
-from fer_fast.cli import export, extract, pipeline
+from fer_fast.cli import doctor, export, extract, pipeline
 from fer_fast.cli.console import ConsoleReporter, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
 from fer_fast.errors import FerFastError
@@ -21,7 +21,7 @@ from fer_fast.errors import FerFastError
 USER_ERROR = 2
 """Exit status of a failure that the user can mend."""
 
-_COMMANDS = (pipeline, extract, export)
+_COMMANDS = (pipeline, extract, export, doctor)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fer-fast {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     display = common.add_argument_group("display")
     display.add_argument("--no-color", action="store_true", help="print without colours")
     display.add_argument(
@@ -64,13 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    0: done. 1: a defect of fer-fast. 2: something that the user can mend. 130: Ctrl-C.
+    0: done. 1: a defect of fer-fast, or `doctor` found CUDA unusable. 2: something that the user
+    can mend. 130: Ctrl-C.
     """
     options = build_parser().parse_args(arguments)
     stdout, stderr = open_consoles(no_color=options.no_color)
     try:
         with prompt_interrupts():
-            options.run(options, stdout, ConsoleReporter(stderr))
+            status: int = options.run(options, stdout, ConsoleReporter(stderr))
     except FerFastError as error:
         _print_error(stderr, str(error))
         return USER_ERROR
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "(a defect of fer-fast: run again with --debug for the traceback to report)",
         )
         return 1
-    return 0
+    return status
 
 
 def _print_error(console: Console, message: str) -> None:

@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> None:
-    """Run the command."""
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
+    """Run the command and return its exit status."""
     settings = read_settings(options)
     if settings.out is not None:
         _check_writable(settings.out)
@@ -83,6 +83,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> Non
         )
         save_forest(settings.out / "forest.skops", result.classifier)
         reporter.note(f"wrote metrics.json, selection.json and forest.skops to {settings.out}")
+    return 0
 
 
 def _check_writable(folder: Path) -> None:

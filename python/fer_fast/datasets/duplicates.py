@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.datasets.faces import LABELS, FaceDataset, Split
+from fer_fast.datasets.faces import FACE_SIDE, LABELS, FaceDataset, Split
 
 
 def duplicate_groups(dataset: FaceDataset) -> NDArray[np.intp]:
@@ -17,9 +17,9 @@ def duplicate_groups(dataset: FaceDataset) -> NDArray[np.intp]:
         Two faces have the same number exactly if their pixels are the same; numbers run from 0 to
         the count of distinct images minus one.
     """
-    faces = np.ascontiguousarray(dataset.pixels).reshape(len(dataset), -1)
-    as_bytes = faces.view(np.dtype((np.void, faces.shape[1]))).ravel()
-    groups: NDArray[np.intp] = np.unique(as_bytes, return_inverse=True)[1]
+    image = np.dtype((np.void, FACE_SIDE * FACE_SIDE))
+    images = np.ascontiguousarray(dataset.pixels).reshape(-1).view(image)
+    groups: NDArray[np.intp] = np.unique(images, return_inverse=True)[1]
     return groups
 
 

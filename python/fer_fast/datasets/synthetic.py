@@ -68,22 +68,95 @@ class _Action(NamedTuple, Generic[T]):
     """Brightness of the teeth in the opening, 0 to 1."""
 
 
+_NEUTRAL = _Action(
+    brow_raise=0.0,
+    brow_inner=0.0,
+    brow_together=0.0,
+    eye_open=1.0,
+    squint=0.0,
+    nose_wrinkle=0.0,
+    cheek=0.1,
+    lip_width=1.0,
+    lip_corner=0.0,
+    jaw_open=0.0,
+    upper_lip=0.0,
+    lip_thickness=1.0,
+    teeth=0.0,
+)
 _ACTIONS: dict[str, _Action[float]] = {
     # lowered, drawn-together brows; narrowed eyes; pressed lips
-    "angry": _Action(-0.07, -0.10, 0.06, 0.70, 0.15, 0.25, 0.2, 0.90, -0.02, 0.00, 0.0, 0.45, 0.0),
+    "angry": _NEUTRAL._replace(
+        brow_raise=-0.07,
+        brow_inner=-0.1,
+        brow_together=0.06,
+        eye_open=0.7,
+        squint=0.15,
+        nose_wrinkle=0.25,
+        cheek=0.2,
+        lip_width=0.9,
+        lip_corner=-0.02,
+        lip_thickness=0.45,
+    ),
     # wrinkled nose, raised upper lip, lowered brows
-    "disgust": _Action(
-        -0.05, -0.05, 0.03, 0.60, 0.30, 1.00, 0.7, 0.95, -0.05, 0.05, 0.08, 1.0, 0.6
+    "disgust": _NEUTRAL._replace(
+        brow_raise=-0.05,
+        brow_inner=-0.05,
+        brow_together=0.03,
+        eye_open=0.6,
+        squint=0.3,
+        nose_wrinkle=1.0,
+        cheek=0.7,
+        lip_width=0.95,
+        lip_corner=-0.05,
+        jaw_open=0.05,
+        upper_lip=0.08,
+        teeth=0.6,
     ),
     # raised, drawn-together brows; wide eyes; stretched open mouth
-    "fear": _Action(0.07, 0.08, 0.05, 1.35, 0.00, 0.00, 0.1, 1.15, -0.05, 0.11, 0.0, 0.8, 0.5),
+    "fear": _NEUTRAL._replace(
+        brow_raise=0.07,
+        brow_inner=0.08,
+        brow_together=0.05,
+        eye_open=1.35,
+        lip_width=1.15,
+        lip_corner=-0.05,
+        jaw_open=0.11,
+        lip_thickness=0.8,
+        teeth=0.5,
+    ),
     # raised lip corners and cheeks, squint
-    "happy": _Action(0.01, 0.00, 0.00, 0.80, 0.30, 0.00, 0.9, 1.30, 0.10, 0.08, 0.0, 0.9, 1.0),
+    "happy": _NEUTRAL._replace(
+        brow_raise=0.01,
+        eye_open=0.8,
+        squint=0.3,
+        cheek=0.9,
+        lip_width=1.3,
+        lip_corner=0.1,
+        jaw_open=0.08,
+        lip_thickness=0.9,
+        teeth=1.0,
+    ),
     # inner brows raised, lip corners down
-    "sad": _Action(-0.01, 0.10, 0.03, 0.75, 0.00, 0.00, 0.2, 0.90, -0.09, 0.00, 0.0, 1.0, 0.0),
+    "sad": _NEUTRAL._replace(
+        brow_raise=-0.01,
+        brow_inner=0.1,
+        brow_together=0.03,
+        eye_open=0.75,
+        cheek=0.2,
+        lip_width=0.9,
+        lip_corner=-0.09,
+    ),
     # raised brows, wide eyes, open round mouth
-    "surprise": _Action(0.12, 0.00, 0.00, 1.45, 0.00, 0.00, 0.0, 0.75, 0.00, 0.22, 0.0, 0.9, 0.1),
-    "neutral": _Action(0.00, 0.00, 0.00, 1.00, 0.00, 0.00, 0.1, 1.00, 0.00, 0.00, 0.0, 1.0, 0.0),
+    "surprise": _NEUTRAL._replace(
+        brow_raise=0.12,
+        eye_open=1.45,
+        cheek=0.0,
+        lip_width=0.75,
+        jaw_open=0.22,
+        lip_thickness=0.9,
+        teeth=0.1,
+    ),
+    "neutral": _NEUTRAL,
 }
 
 

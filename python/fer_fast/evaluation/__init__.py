@@ -1,5 +1,5 @@
 """Scores on held-out rows."""
 
-from fer_fast.evaluation.metrics import ClassScores, Evaluation, Scores, evaluate, score
+from fer_fast.evaluation.metrics import ClassScores, HeldOutScores, Scores, evaluate, score
 
-__all__ = ["ClassScores", "Evaluation", "Scores", "evaluate", "score"]
+__all__ = ["ClassScores", "HeldOutScores", "Scores", "evaluate", "score"]

@@ -49,7 +49,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class HeldOutScores:
     """The same predictions scored twice.
 
     Attributes
@@ -105,7 +105,7 @@ def evaluate(
     y_pred: NDArray[np.integer],
     shared: NDArray[np.bool_],
     class_names: tuple[str, ...],
-) -> Evaluation:
+) -> HeldOutScores:
     """Score test predictions with and without the rows that stand in another split.
 
     Parameters
@@ -117,7 +117,7 @@ def evaluate(
     class_names : tuple of str
     """
     own = ~shared
-    return Evaluation(
+    return HeldOutScores(
         test=score(y_true, y_pred, class_names),
         test_deduplicated=score(y_true[own], y_pred[own], class_names),
     )

@@ -38,7 +38,7 @@ def cached_head_model(
     """Return the path, in the cache, of the backbone with a head trained on the data set.
 
     The cache's key is the backbone's digest, the data set's, the configuration, the trainer's
-    version and the kind of device, whose arithmetic rounds differently.
+    version, the kind of device and the precision: the last two round differently.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def cached_head_model(
     """
     key = {
         "backbone": session.model_digest,
-        "device": session.device.partition(":")[0],
+        "device": [session.kind, session.precision],
         "dataset": dataset.digest,
         "config": asdict(config),
         "trainer": [_REVISION, version("keras")],

@@ -48,8 +48,9 @@ def metrics_document(result: PipelineResult) -> dict[str, Any]:
             "indices": subset.tolist(),
         },
         "colony": {
-            "history": result.colony_history,
-            "validation_score": result.validation_score,
+            "history": list(result.search.history),
+            "validation_score": result.search.score,
+            "stopped_by": result.search.stopped_by,
         },
         "timings_s": result.timings,
         "data": {

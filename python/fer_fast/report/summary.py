@@ -12,7 +12,7 @@ from rich.text import Text
 from fer_fast.report.metrics_file import SPLIT_NAMES
 
 if TYPE_CHECKING:
-    from fer_fast.evaluation import Evaluation, Scores
+    from fer_fast.evaluation import HeldOutScores, Scores
     from fer_fast.pipeline import PipelineResult
 
 
@@ -50,7 +50,7 @@ def _comparison_table(result: PipelineResult) -> Table:
         "PrivateTest: all rows | rows whose image stands in no other split",
         *("features", "k", "accuracy", "precision", "recall", "F1", "macro-F1"),
     )
-    rows: list[tuple[str, int, Evaluation]] = [
+    rows: list[tuple[str, int, HeldOutScores]] = [
         ("ant colony", selected, result.evaluation),
         ("k best by F", selected, result.baselines["k_best"]),
         ("all", result.classifier.n_features, result.baselines["all_features"]),

@@ -140,11 +140,6 @@ def fixed_point(shares: NDArray[np.float64]) -> NDArray[np.uint64]:
     return np.minimum(np.ceil(shares * 2.0**40), _LARGEST).astype(np.uint64)
 
 
-def uniform(rng: np.random.PCG64) -> float:
-    """Return a number in [0, 1), a multiple of 2**-53."""
-    return float((rng.random_raw() >> 11) / 2**53)
-
-
 def roulette(weights: NDArray[np.uint64], rng: np.random.PCG64) -> int:
     """Return an index drawn in proportion to `weights`."""
     cumulative = np.cumsum(weights)
@@ -162,12 +157,13 @@ def walk(
 
     A draw that hits a visited feature is repeated. Once visited features hold more than half of
     the pool's weight, they leave it; where nothing is left in it, the best feature is taken.
+    `rng` gives a coin per step first, then a number per attempt to draw.
     """
     visited = np.zeros(len(weights), dtype=bool)
     pool = weights.copy()
-    for _ in range(size):
+    for is_greedy in np.random.Generator(rng).random(size) < q0:
         feature = None
-        if uniform(rng) >= q0:
+        if not is_greedy:
             if 2 * int(pool[visited].sum()) > int(pool.sum()):
                 pool[visited] = 0
             while pool.any() and (feature is None or visited[feature]):

@@ -208,16 +208,16 @@ impl Colony {
         for ant in 0..parameters.n_ants as u32 {
             let mut rng = Pcg64::for_ant(parameters.seed, iteration, ant);
             let size = sizes[roulette(&shares, &mut rng)];
-            let walk = field.walk(size, parameters.q0, &mut rng);
+            let visited = field.walk(size, parameters.q0, rng);
             let pheromone = &mut self.pheromone;
-            field.change(&walk, |feature| {
+            field.change(&visited, |feature| {
                 let node = feature as usize;
                 weigh(
                     pheromone.wear(node, parameters.xi, parameters.tau_min),
                     node,
                 )
             });
-            subsets.push(walk.visited.to_subset());
+            subsets.push(visited.to_subset());
         }
         let scores = subsets
             .iter()

@@ -13,6 +13,9 @@ pub struct Order {
     initial: Vec<u64>,
     changed: Vec<u64>,
     has_changed: Marks,
+    // Kept for their capacity alone.
+    visited: Vec<u64>,
+    merged: Vec<u64>,
 }
 
 /// How far an ant has come in an [`Order`].
@@ -31,34 +34,36 @@ impl Order {
         Self {
             initial,
             changed: Vec::new(),
+            visited: Vec::new(),
+            merged: Vec::new(),
             has_changed: Marks::new(weights.len()),
         }
     }
 
-    /// The rank of the best feature that is not `visited`; `None` when all are.
+    /// The best feature that is not `visited`; `None` when all are.
     #[must_use]
-    pub fn best(&self, cursor: &mut Cursor, visited: &Marks) -> Option<u64> {
+    pub fn best(&self, cursor: &mut Cursor, visited: &Marks) -> Option<u32> {
         let initial = skip(&self.initial, &mut cursor.initial, |feature| {
             visited.contains(feature) || self.has_changed.contains(feature)
         });
         let changed = skip(&self.changed, &mut cursor.changed, |feature| {
             visited.contains(feature)
         });
-        match (initial, changed) {
-            (Some(left), Some(right)) => Some(left.min(right)),
-            (left, right) => left.or(right),
-        }
+        initial.into_iter().chain(changed).min().map(ranked_feature)
     }
 
-    /// Gives the `visited` features their new `ranks`.
-    pub fn change(&mut self, visited: &Marks, mut ranks: Vec<u64>) {
-        for &rank in &ranks {
-            self.has_changed.insert(ranked_feature(rank));
-        }
-        ranks.sort_unstable();
-        self.changed
-            .retain(|&rank| !visited.contains(ranked_feature(rank)));
-        self.changed = merge(&self.changed, &ranks);
+    /// Gives the `visited` features their new `weights`.
+    pub fn change(&mut self, visited: &Marks, weights: &[u64]) {
+        let ranked = visited
+            .iter()
+            .map(|feature| rank(weights[feature as usize], feature));
+        self.visited.clear();
+        self.visited.extend(ranked);
+        self.visited.sort_unstable();
+        self.has_changed.insert_all(visited);
+        let is_left = |rank: &u64| !visited.contains(ranked_feature(*rank));
+        merge(&self.changed, is_left, &self.visited, &mut self.merged);
+        std::mem::swap(&mut self.changed, &mut self.merged);
     }
 }
 
@@ -73,15 +78,15 @@ fn skip(ranks: &[u64], position: &mut usize, pass: impl Fn(u32) -> bool) -> Opti
     None
 }
 
-fn merge(mut left: &[u64], mut right: &[u64]) -> Vec<u64> {
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    while let (Some(&a), Some(&b)) = (left.first(), right.first()) {
-        let from_left = a < b;
-        merged.push(if from_left { a } else { b });
-        left = &left[usize::from(from_left)..];
-        right = &right[usize::from(!from_left)..];
+/// Merges the ranks of `left` that satisfy `is_left` with those of `right`.
+fn merge(left: &[u64], is_left: impl Fn(&u64) -> bool, right: &[u64], merged: &mut Vec<u64>) {
+    merged.clear();
+    let mut right = right.iter().copied().peekable();
+    for &rank in left.iter().filter(|rank| is_left(rank)) {
+        while let Some(smaller) = right.next_if(|&other| other < rank) {
+            merged.push(smaller);
+        }
+        merged.push(rank);
     }
-    merged.extend_from_slice(left);
-    merged.extend_from_slice(right);
-    merged
+    merged.extend(right);
 }

@@ -6,111 +6,229 @@ use crate::subset::Marks;
 /// Children per node of the tree: 16 counters are two cache lines.
 const FAN: usize = 16;
 
-/// The weights of all features, and the sums of each 16, of each 16 × 16, and so on.
+/// Running sums of the weights of siblings: the last one is their parent's weight.
+type Block = [u64; FAN];
+
+/// The weights of all features, summed by 16, by 16 × 16, and so on.
 #[derive(Debug, Clone)]
 pub struct SumTree {
-    levels: Vec<Vec<u64>>,
+    /// From the leaves to the root, a single block; absent nodes weigh 0.
+    levels: Vec<Vec<Block>>,
+    n_features: usize,
 }
 
 impl SumTree {
     /// A tree over `weights`, whose sum must fit 64 bits.
     #[must_use]
     pub fn new(weights: &[u64]) -> Self {
-        let mut levels = vec![weights.to_vec()];
-        while let Some(below) = levels.last().filter(|level| level.len() > FAN) {
-            let sums = below.chunks(FAN).map(|block| block.iter().sum()).collect();
-            levels.push(sums);
+        let mut levels = Vec::new();
+        let mut width = weights.len();
+        while width > 1 || levels.is_empty() {
+            width = width.div_ceil(FAN);
+            levels.push(vec![[0; FAN]; width]);
         }
-        Self { levels }
+        let mut tree = Self {
+            levels,
+            n_features: weights.len(),
+        };
+        tree.rebuild(|feature| weights[feature as usize]);
+        tree
     }
 
     /// The sum of all weights.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.levels.last().map_or(0, |top| top.iter().sum())
+        self.levels.last().map_or(0, |top| top[0][FAN - 1])
     }
 
-    /// Gives `feature` another weight.
-    pub fn set(&mut self, feature: u32, weight: u64) {
+    /// Gives the `marked` features, `count` of them, the weights that `weight` returns; for all
+    /// others it must return the weight that they have.
+    pub fn update(
+        &mut self,
+        marked: impl Iterator<Item = u32>,
+        count: usize,
+        weight: impl Fn(u32) -> u64,
+    ) {
+        // Past this share one pass over everything, in order, beats scattered changes.
+        if count > self.n_features / FAN {
+            self.rebuild(weight);
+        } else {
+            marked.for_each(|feature| self.set(feature, weight(feature)));
+        }
+    }
+
+    fn rebuild(&mut self, weight: impl Fn(u32) -> u64) {
+        let mut features = 0..self.n_features as u32;
+        for block in &mut self.levels[0] {
+            fill(block, features.by_ref().map(&weight));
+        }
+        for upper in 1..self.levels.len() {
+            let (below, above) = self.levels.split_at_mut(upper);
+            let mut sums = below[upper - 1].iter().map(|block| block[FAN - 1]);
+            for block in &mut above[0] {
+                fill(block, sums.by_ref());
+            }
+        }
+    }
+
+    fn set(&mut self, feature: u32, weight: u64) {
         let mut node = feature as usize;
-        let change = weight.wrapping_sub(self.levels[0][node]);
+        let change = weight.wrapping_sub(weight_in(&self.levels[0][node / FAN], node % FAN));
         for level in &mut self.levels {
-            level[node] = level[node].wrapping_add(change);
+            for sum in &mut level[node / FAN][node % FAN..] {
+                *sum = sum.wrapping_add(change);
+            }
             node /= FAN;
         }
     }
 
-    /// The first feature at which the running sum of the weights exceeds `target`.
+    /// For each target, the first feature at which the running sum of all weights exceeds it.
     ///
-    /// `target` must be below the total.
+    /// Every target must be below the total.
     #[must_use]
-    pub fn find(&self, mut target: u64) -> u32 {
-        let mut node = 0;
+    pub fn find<const N: usize>(&self, mut targets: [u64; N]) -> [u32; N] {
+        let mut nodes = [0; N];
         for level in self.levels.iter().rev() {
-            node *= FAN;
-            while level[node] <= target {
-                target -= level[node];
-                node += 1;
+            // Level by level, so that the caches fetch the blocks of all targets at once.
+            for (node, target) in nodes.iter_mut().zip(&mut targets) {
+                let (child, before) = child_at(&level[*node], *target);
+                *node = *node * FAN + child;
+                *target -= before;
             }
         }
-        node as u32
+        nodes.map(|node| node as u32)
     }
 }
+
+/// The first child at which the running sum exceeds `target`, and the sum before that child.
+fn child_at(block: &Block, target: u64) -> (usize, u64) {
+    let (mut child, mut before) = (0, 0);
+    // Where a random target falls cannot be predicted: no branch depends on it.
+    for step in [8, 4, 2, 1] {
+        let sum = block[child + step - 1];
+        let is_passed = sum <= target;
+        child += if is_passed { step } else { 0 };
+        before = if is_passed { sum } else { before };
+    }
+    (child, before)
+}
+
+fn fill(block: &mut Block, mut weights: impl Iterator<Item = u64>) {
+    let mut running = 0;
+    for sum in block {
+        running += weights.next().unwrap_or(0);
+        *sum = running;
+    }
+}
+
+fn weight_in(block: &Block, child: usize) -> u64 {
+    block[child] - if child == 0 { 0 } else { block[child - 1] }
+}
+
+/// Attempts that are looked up together.
+const BATCH: usize = 16;
 
 /// One ant's draws from a [`SumTree`].
 ///
 /// A visited feature stays in the tree, and a draw that hits it is repeated, until such features
-/// hold more than half of the weight; then all of them leave it together. Every draw is in
-/// proportion to the weights of the unvisited features, takes two attempts on average at most,
-/// and no feature leaves the tree twice.
+/// hold more than half of the weight; then all of them leave it together. So every draw is in
+/// proportion to the weights of the unvisited features, takes two attempts on average at most, and
+/// no feature leaves the tree twice.
 #[derive(Debug)]
 pub struct Pool<'a> {
     tree: &'a mut SumTree,
+    rng: Pcg64,
     total: u64,
-    visited_weight: u64,
-    visited: Vec<u32>,
+    /// Features that were visited and are still in the tree, and their weight.
+    stale: Vec<u32>,
+    stale_weight: u64,
+    /// The coming attempts: their random bits, and the features that these hit.
+    bits: [u64; BATCH],
+    hits: [u32; BATCH],
+    /// The first attempt that was not made.
+    next: usize,
 }
 
 impl<'a> Pool<'a> {
-    /// A pool of all features of the tree.
-    pub fn new(tree: &'a mut SumTree) -> Self {
+    /// A pool of all features of the tree, whose n-th attempt takes the n-th number of `rng`.
+    pub fn new(tree: &'a mut SumTree, rng: Pcg64) -> Self {
         Self {
             total: tree.total(),
-            visited_weight: 0,
-            visited: Vec::new(),
             tree,
+            rng,
+            stale: Vec::new(),
+            stale_weight: 0,
+            bits: [0; BATCH],
+            hits: [0; BATCH],
+            next: BATCH,
         }
     }
 
     /// Says that `feature` of weight `weight` has been visited.
     pub fn visit(&mut self, feature: u32, weight: u64) {
-        self.visited_weight += weight;
-        self.visited.push(feature);
+        self.stale_weight += weight;
+        self.stale.push(feature);
     }
 
     /// Draws an unvisited feature; `None` when those left weigh nothing.
-    pub fn draw(&mut self, rng: &mut Pcg64, visited: &Marks) -> Option<u32> {
-        if self.visited_weight > self.total - self.visited_weight {
-            for feature in self.visited.drain(..) {
-                self.tree.set(feature, 0);
-            }
-            self.total -= self.visited_weight;
-            self.visited_weight = 0;
+    ///
+    /// `weights` are those of all features.
+    pub fn draw(&mut self, visited: &Marks, weights: &[u64]) -> Option<u32> {
+        if self.stale_weight > self.total - self.stale_weight {
+            self.refresh(visited, weights);
         }
         if self.total == 0 {
             return None;
         }
         loop {
-            let feature = self.tree.find(rng.next_below(self.total));
+            if self.next == BATCH {
+                self.bits = std::array::from_fn(|_| self.rng.next_u64());
+                self.next = 0;
+                self.look_up();
+            }
+            let feature = self.hits[self.next];
+            self.next += 1;
             if !visited.contains(feature) {
                 return Some(feature);
             }
         }
     }
+
+    fn look_up(&mut self) {
+        self.hits = self
+            .tree
+            .find(self.bits.map(|bits| share(bits, self.total)));
+    }
+
+    /// Takes the visited features out of the tree.
+    fn refresh(&mut self, visited: &Marks, weights: &[u64]) {
+        let count = self.stale.len();
+        self.tree.update(self.stale.drain(..), count, |feature| {
+            if visited.contains(feature) {
+                0
+            } else {
+                weights[feature as usize]
+            }
+        });
+        self.total -= self.stale_weight;
+        self.stale_weight = 0;
+        if self.total > 0 {
+            self.look_up();
+        }
+    }
+}
+
+/// The integer below `bound` that lies where `bits` lie below 2⁶⁴.
+///
+/// For uniform bits, the probability of a range of m integers is m / `bound` to within 2⁻⁶⁴.
+fn share(bits: u64, bound: u64) -> u64 {
+    (u128::from(bits) * u128::from(bound) >> 64) as u64
 }
 
 /// Draws an index in proportion to `weights`, which must not all be 0.
 #[must_use]
 pub fn roulette(weights: &[u64], rng: &mut Pcg64) -> usize {
-    SumTree::new(weights).find(rng.next_below(weights.iter().sum())) as usize
+    let tree = SumTree::new(weights);
+    let [index] = tree.find([share(rng.next_u64(), tree.total())]);
+    index as usize
 }

@@ -15,7 +15,7 @@ pub struct Subset {
 impl Subset {
     fn new(words: &[u64]) -> Self {
         Self {
-            len: words.iter().map(|word| word.count_ones() as usize).sum(),
+            len: count(words),
             words: words.into(),
         }
     }
@@ -41,12 +41,7 @@ impl Subset {
 
     /// The features, ascending.
     pub fn features(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().zip(0u32..).flat_map(|(&word, block)| {
-            let rests = std::iter::successors(Some(word), |rest| Some(rest & (rest - 1)));
-            rests
-                .take_while(|&rest| rest != 0)
-                .map(move |rest| block * u64::BITS + rest.trailing_zeros())
-        })
+        ones(&self.words)
     }
 
     /// Whether no feature is `n_features` or above.
@@ -114,10 +109,28 @@ impl Marks {
         self.words[word] |= bit;
     }
 
-    /// Takes the mark off `feature`.
-    pub fn remove(&mut self, feature: u32) {
-        let (word, bit) = position(feature);
-        self.words[word] &= !bit;
+    /// Marks all features that `other`, of the same capacity, marks.
+    pub fn insert_all(&mut self, other: &Self) {
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+
+    /// The marked features, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        ones(&self.words)
+    }
+
+    /// The number of marked features.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        count(&self.words)
+    }
+
+    /// Whether no feature is marked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&word| word == 0)
     }
 
     /// The marked features as a set.
@@ -129,4 +142,18 @@ impl Marks {
 
 fn position(feature: u32) -> (usize, u64) {
     ((feature / u64::BITS) as usize, 1 << (feature % u64::BITS))
+}
+
+/// The positions of the bits that are set, ascending.
+fn ones(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
+    words.iter().zip(0u32..).flat_map(|(&word, block)| {
+        let rests = std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
+        rests
+            .take_while(|&rest| rest != 0)
+            .map(move |rest| block * u64::BITS + rest.trailing_zeros())
+    })
+}
+
+fn count(words: &[u64]) -> usize {
+    words.iter().map(|word| word.count_ones() as usize).sum()
 }

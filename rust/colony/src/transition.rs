@@ -4,7 +4,6 @@ use crate::greedy::{Cursor, Order};
 use crate::pool::{Pool, SumTree};
 use crate::rng::Pcg64;
 use crate::subset::Marks;
-use crate::weight::{rank, ranked_feature, ranked_weight};
 
 /// The weights that the next ant finds.
 #[derive(Debug, Clone)]
@@ -12,15 +11,6 @@ pub struct Field {
     weights: Vec<u64>,
     order: Order,
     tree: SumTree,
-}
-
-/// The features that an ant took.
-#[derive(Debug, Clone)]
-pub struct Walk {
-    /// In the order in which they were taken.
-    pub taken: Vec<u32>,
-    /// The same, as marks.
-    pub visited: Marks,
 }
 
 impl Field {
@@ -39,42 +29,39 @@ impl Field {
     /// lowest index, else one drawn in proportion to the weights of the unvisited. Where nothing of
     /// positive weight is left to draw, the unvisited feature of the lowest index is taken.
     ///
+    /// `rng` gives a coin per step first, then a number per attempt to draw.
+    ///
     /// `size` must not exceed the number of features.
-    pub fn walk(&mut self, size: usize, q0: f64, rng: &mut Pcg64) -> Walk {
-        let mut taken = Vec::with_capacity(size);
+    pub fn walk(&mut self, size: usize, q0: f64, mut rng: Pcg64) -> Marks {
+        let coins: Vec<bool> = (0..size).map(|_| rng.next_f64() < q0).collect();
         let mut visited = Marks::new(self.weights.len());
         let mut cursor = Cursor::default();
-        let mut pool = Pool::new(&mut self.tree);
-        while taken.len() < size {
-            let is_greedy = rng.next_f64() < q0;
+        let mut pool = Pool::new(&mut self.tree, rng);
+        for is_greedy in coins {
             let drawn = if is_greedy {
                 None
             } else {
-                pool.draw(rng, &visited)
+                pool.draw(&visited, &self.weights)
             };
-            let (feature, weight) = if let Some(feature) = drawn {
-                (feature, self.weights[feature as usize])
-            } else if let Some(best) = self.order.best(&mut cursor, &visited) {
-                (ranked_feature(best), ranked_weight(best))
-            } else {
+            let best = || self.order.best(&mut cursor, &visited);
+            let Some(feature) = drawn.or_else(best) else {
                 break;
             };
             visited.insert(feature);
-            pool.visit(feature, weight);
-            taken.push(feature);
+            pool.visit(feature, self.weights[feature as usize]);
         }
-        Walk { taken, visited }
+        visited
     }
 
-    /// Gives the features of the last `walk` their new weights.
-    pub fn change(&mut self, walk: &Walk, mut weight: impl FnMut(u32) -> u64) {
-        let mut ranks = Vec::with_capacity(walk.taken.len());
-        for &feature in &walk.taken {
-            let weight = weight(feature);
-            self.weights[feature as usize] = weight;
-            self.tree.set(feature, weight);
-            ranks.push(rank(weight, feature));
+    /// Gives the features `visited` on the last walk their new weights.
+    pub fn change(&mut self, visited: &Marks, mut weight: impl FnMut(u32) -> u64) {
+        for feature in visited.iter() {
+            self.weights[feature as usize] = weight(feature);
         }
-        self.order.change(&walk.visited, ranks);
+        let count = visited.len();
+        self.tree.update(visited.iter(), count, |feature| {
+            self.weights[feature as usize]
+        });
+        self.order.change(visited, &self.weights);
     }
 }

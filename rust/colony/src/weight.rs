@@ -48,23 +48,17 @@ pub fn ranked_feature(rank: u64) -> u32 {
     (rank & (MAX_FEATURES as u64 - 1)) as u32
 }
 
-/// The weight of a [`rank`].
-#[must_use]
-pub fn ranked_weight(rank: u64) -> u64 {
-    LARGEST - (rank >> INDEX_BITS)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_rank_holds_its_weight_and_feature_and_sorts_by_them() {
+    fn a_rank_sorts_by_weight_then_feature_and_holds_the_latter() {
         let pairs = [(LARGEST, 0), (LARGEST, 5), (9, 2), (1, 0), (0, 0xff_ffff)];
         let ranks = pairs.map(|(weight, feature)| rank(weight, feature));
         assert!(ranks.is_sorted());
         for (rank, pair) in ranks.into_iter().zip(pairs) {
-            assert_eq!((ranked_weight(rank), ranked_feature(rank)), pair);
+            assert_eq!(ranked_feature(rank), pair.1);
         }
     }
 
