@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from fer_fast.backbone.architecture import TAP_STRIDES
 from fer_fast.errors import ParameterError
+from fer_fast.settings import Pooling
 
 OPSET = 18
 """The ONNX operator set of exported models; tf2onnx knows none newer."""
@@ -20,8 +21,6 @@ mantissa; fp16 stores weights and activations in half precision.
 
 MIN_SIZE, MAX_SIZE = 32, 512
 """Keras builds no MobileNetV2 below 32 pixels; beyond 512 a face of 48 gains nothing."""
-
-Pooling = Literal["none", "2x2", "global"]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def main(request: Path, out: Path) -> None:
 
 
 def keras_backbone(weights: Path, config: BackboneConfig) -> Any:
-    """Build the Keras model from float32 (n, size, size, 3) in [-1, 1] to each tap's activations."""
+    """Build the Keras model of every tap's activations, from (n, size, size, 3) in [-1, 1]."""
     import keras
 
     shape = (config.size, config.size, 3)

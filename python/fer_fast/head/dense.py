@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from fer_fast.storage import written_whole
 
@@ -71,13 +70,16 @@ def append_head(backbone: Path, head: DenseHead, out: Path) -> None:
     OutputError
         If `out` cannot be written.
     """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
     model = onnx.load(backbone)
     graph = model.graph
     (pixels,), (output,) = graph.input, graph.output
     for node in graph.node:
         node.input[:] = ["head_images" if name == pixels.name else name for name in node.input]
         node.output[:] = ["head_0" if name == output.name else name for name in node.output]
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "head_from_last": np.array([-1], dtype=np.int64),
         "head_before_first": np.array([np.iinfo(np.int64).min], dtype=np.int64),
         "head_columns": np.array([2], dtype=np.int64),
@@ -103,15 +105,15 @@ def append_head(backbone: Path, head: DenseHead, out: Path) -> None:
         ]
     averaging = [
         helper.make_node("Reshape", [f"head_{len(head.layers)}", "head_pair_shape"], ["head_pair"]),
-        helper.make_node(
-            "ReduceMean", ["head_pair", "head_pair_axis"], [output.name], keepdims=0
-        ),
+        helper.make_node("ReduceMean", ["head_pair", "head_pair_axis"], [output.name], keepdims=0),
     ]
     nodes = [*mirroring, *graph.node, *dense, *averaging]
     del graph.node[:]
     graph.node.extend(nodes)
-    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
-    shape = ["n", head.n_features]
+    graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items()
+    )
+    shape: list[str | int | None] = ["n", head.n_features]
     output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.FLOAT, shape))
     # The shapes noted inside are those of one image for one face; here a face has two.
     del graph.value_info[:]

@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
     )
     mean, deviation = _moments(faces)
     model = _fit(config, (faces, mirrored), y, (validation, y_validation), mean, deviation)
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{name}_{position}": array
         for position, layer in enumerate(_folded(model, mean, deviation))
         for name, array in zip(("weights", "bias"), layer, strict=True)
@@ -84,16 +84,16 @@ def _fit(
             self.on_epoch_end()
 
         def on_epoch_end(self) -> None:
-            self.order = rng.permutation(n_rows)
-            self.is_mirrored = rng.random(n_rows) < 0.5
+            self._order = rng.permutation(n_rows)
+            self._turned = rng.random(n_rows) < np.full(n_rows, 0.5)
 
         def __len__(self) -> int:
-            return n_batches
+            return int(n_batches)
 
         def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
             # Ascending rows are read faster from a file, and a batch has no order.
-            rows = np.sort(self.order[batch :: n_batches])
-            turned = self.is_mirrored[rows]
+            rows = np.sort(self._order[batch::n_batches])
+            turned = self._turned[rows]
             X = np.where(turned[:, None], orientations[1][rows], orientations[0][rows])
             return standardised(X), np.eye(n_classes, dtype=np.float32)[y[rows]]
 
