@@ -298,6 +298,8 @@ def _search(
         max_features=min(settings.max_features or n_features, n_features),
         seed=settings.seed,
     )
+    if settings.time_budget is not None:
+        fitness.deadline = time.monotonic() + settings.time_budget
     with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
         settled = 0
 

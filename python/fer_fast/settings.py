@@ -123,7 +123,7 @@ class Settings:
     min_features: int | None = None
     max_features: int | None = None
     time_budget: float | None = None
-    fitness: Engine = "sklearn"
+    fitness: Engine = "native"
     fitness_rows: int = 5000
     scoring: Scoring = "f1_macro"
     trees: int = 90
