@@ -90,7 +90,8 @@ shape (n_features,), default="auto"
         "f_classif" for all else. A callable takes (X, y) and returns a score per feature, or a
         tuple that begins with them, as the score functions of `sklearn.feature_selection` do.
         Scores are divided by their 99th percentile and clipped to [0.01, 1]. An array is taken as
-        it is: finite, at least 0, not all 0.
+        it is: finite, at least 0, not all 0. The named ones see all rows given to `fit`, those that
+        `cv` holds out included.
     n_jobs : int or None, default=None
         Threads that judge subsets. None is 1 unless in a `joblib.parallel_config` context, -1 is
         one per core. The result is the same for any number.
@@ -135,7 +136,8 @@ shape (n_features,), default="auto"
     Notes
     -----
     Ctrl-C during `fit` keeps the best subset found until then and issues a `PartialResultWarning`;
-    a second one, or one before any subset was judged, raises KeyboardInterrupt.
+    a second one, or one before any subset was judged, raises KeyboardInterrupt. A search over
+    selectors, such as `GridSearchCV`, goes on with the next one: interrupt twice to end it.
 
     Sparse and missing values are accepted if `estimator` accepts them. The named desirabilities do
     not take missing values: give an array or a callable.
