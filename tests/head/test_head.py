@@ -11,23 +11,22 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from fer_fast.backbone import BackboneConfig, Session, cached_model, open_session, resolve_weights
+from fer_fast.backbone import BackboneConfig, Session, Weights, cached_model, open_session
 from fer_fast.datasets import FaceDataset, Split
 from fer_fast.errors import ParameterError
 from fer_fast.head import DenseHead, HeadConfig, cached_head_model
 from fer_fast.head.dense import append_head
 from fer_fast.head.training import train_head
+from fer_fast.progress import SILENT
 
 QUICK = HeadConfig(units=(24, 16, 12), epochs=6, dropout=0.1, batch_size=16)
 
 
 @pytest.fixture(scope="module")
-def backbone(weights_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backbone(imagenet: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_FAST_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return cached_model(
-            resolve_weights(weights_file), BackboneConfig(size=32, pooling="global")
-        )
+        return cached_model(imagenet, BackboneConfig(size=32, pooling="global"))
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +117,6 @@ def test_a_head_is_trained_once_and_again_for_another_seed(
 
         def task(self, *_: object) -> Any:
             return SILENT.task("", None)
-
-    from fer_fast.progress import SILENT
 
     short = HeadConfig(units=(8,), epochs=1)
     first = cached_head_model(backbone, session, dataset, short, reporter=Recorder())
