@@ -92,7 +92,7 @@ def _fit(
 
         def on_epoch_end(self) -> None:
             self._order = rng.permutation(n_rows)
-            self._view = rng.choice(len(views), n_rows)
+            self._view = rng.integers(len(views), size=(n_rows,))
 
         def __len__(self) -> int:
             return int(n_batches)
