@@ -63,6 +63,7 @@ def require_cuda() -> str:
     device = require_cuda_device()
     for library in CUDA_LIBRARIES:
         require_cuda_library(library)
+    require_cuda_provider()
     return device.name
 
 
@@ -118,6 +119,26 @@ def require_cuda_library(library: str) -> ctypes.CDLL:
         raise DeviceError(
             f"a library of CUDA is missing ({error}): run "
             f"`{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`, which brings {wheel}"
+        ) from error
+
+
+def require_cuda_provider() -> None:
+    """Load ONNX Runtime's CUDA part, or raise `DeviceError` with the loader's reason.
+
+    ONNX Runtime itself would write the reason to the terminal and go on without CUDA.
+    """
+    import onnxruntime
+
+    folder = Path(onnxruntime.__file__).parent / "capi"
+    try:
+        # The second finds symbols of the first only if they are global.
+        ctypes.CDLL(str(folder / "libonnxruntime_providers_shared.so"), mode=ctypes.RTLD_GLOBAL)
+        ctypes.CDLL(str(folder / "libonnxruntime_providers_cuda.so"))
+    except OSError as error:
+        raise DeviceError(
+            f"ONNX Runtime's CUDA part cannot be loaded ({error}): run "
+            f"`{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`, and update the NVIDIA driver if that "
+            "is not enough"
         ) from error
 
 

@@ -22,6 +22,7 @@ from fer_fast.backbone.devices import (
     require_cuda_build,
     require_cuda_device,
     require_cuda_library,
+    require_cuda_provider,
 )
 from fer_fast.backbone.session import open_session
 from fer_fast.backbone.weights import IMAGENET_DIGEST, cached_weights_path, read_tensors
@@ -78,6 +79,7 @@ def diagnose() -> list[Check]:
         _try("CUDA build", _cuda_build),
         _try("GPU", _gpu),
         *(_try(file, partial(_library, name)) for name, (file, _) in CUDA_LIBRARIES.items()),
+        _try("CUDA provider", _provider),
         _try("cache", _cache),
         _try("weights", _weights),
         _try("--device cuda", _convolve_on_cuda),
@@ -129,6 +131,11 @@ def _gpu() -> str:
 def _library(name: str) -> str:
     require_cuda_library(name)
     return "found"
+
+
+def _provider() -> str:
+    require_cuda_provider()
+    return "loads"
 
 
 def _cache() -> str:

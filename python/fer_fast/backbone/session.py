@@ -23,8 +23,8 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.settings import Device, available_cpus
 from fer_fast.storage import file_digest
 
-_FATAL = 4
-"""ONNX Runtime's log level; its lower ones write to the terminal past every reporter."""
+_WARNING, _FATAL = 2, 4
+"""ONNX Runtime's log levels: its default, and the one that writes nothing past the reporter."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Kind:
 
 
 _KINDS = {
-    "cpu": _Kind("CPUExecutionProvider", available_cpus, 64, np.zeros),
+    "cpu": _Kind("CPUExecutionProvider", available_cpus, 32, np.zeros),
     "cuda": _Kind("CUDAExecutionProvider", lambda: 2, 1024, pinned_array),
 }
 
@@ -149,7 +149,7 @@ class Session:
         except _onnxruntime_errors() as error:
             raise DeviceError(
                 f"{self.device} failed on a batch of {batch} faces, "
-                f"try a smaller --batch-size ({error})"
+                f"try a smaller --batch-size ({_reason(error)})"
             ) from error
         return out
 
@@ -224,14 +224,22 @@ def _load(model: Path, kind: str, precision: Precision) -> Any:
         provider_and_options = (provider_and_options, provider_options(precision))
         # Without this, what the device cannot compute goes to the CPU unsaid.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    # The session's own level is not yet in force while its provider is made.
+    onnxruntime.set_default_logger_severity(_FATAL)
     try:
         runtime = onnxruntime.InferenceSession(
             model, sess_options=options, providers=[provider_and_options], enable_fallback=0
         )
     except _onnxruntime_errors() as error:
         if kind == "cuda":
-            raise DeviceError(f"ONNX Runtime cannot open {model} on CUDA ({error})") from error
-        raise FerFastError(f"{model} is no model that ONNX Runtime can open ({error})") from error
+            raise DeviceError(
+                f"ONNX Runtime cannot open {model} on CUDA ({_reason(error)})"
+            ) from error
+        raise FerFastError(
+            f"{model} is no model that ONNX Runtime can open ({_reason(error)})"
+        ) from error
+    finally:
+        onnxruntime.set_default_logger_severity(_WARNING)
     if runtime.get_providers()[0] != _KINDS[kind].provider:
         raise DeviceError(
             "ONNX Runtime does without CUDA and does not say why: run fer-fast doctor"
@@ -250,8 +258,13 @@ def _onnxruntime_errors() -> tuple[type[Exception], ...]:
     """Return ONNX Runtime's exceptions, which share no base class of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    return tuple(
-        value
-        for value in vars(state).values()
-        if isinstance(value, type) and issubclass(value, Exception)
-    )
+    own = [value for value in vars(state).values() if isinstance(value, type)]
+    # A failure to set the device up comes as a plain RuntimeError.
+    return (RuntimeError, *(kind for kind in own if issubclass(kind, Exception)))
+
+
+def _reason(error: Exception) -> str:
+    """Return what a reader can use of an error that quotes its C++ signatures first."""
+    message = str(error).strip()
+    at = message.find("CUDA failure")
+    return message[at:].split(" ; ")[0] if at >= 0 else message.splitlines()[0]
