@@ -37,7 +37,8 @@ def test_clean_data_have_no_faults(dataset: FaceDataset) -> None:
     found = check_integrity(dataset)
     assert found.faces == 60
     assert (found.redundant, found.near, found.conflicting, found.blank) == (0, 0, 0, 0)
-    assert not any(found.shared.values()) and not any(found.near_shared.values())
+    assert not any(found.shared.values())
+    assert not any(found.near_shared.values())
 
 
 def test_planted_faults_are_counted(dataset: FaceDataset) -> None:
