@@ -156,13 +156,19 @@ def model_with_head(
 
 
 def extract(
-    settings: Settings, *, reporter: Reporter = SILENT, clock: _Clock | None = None
+    settings: Settings,
+    *,
+    dataset: FaceDataset | None = None,
+    reporter: Reporter = SILENT,
+    clock: _Clock | None = None,
 ) -> FaceFeatures:
     """Run the stages from the data set to its features.
 
     Parameters
     ----------
     settings : Settings
+    dataset : FaceDataset or None
+        What ``settings.data`` names, if it was read before.
     reporter : Reporter
 
     Returns
@@ -172,7 +178,8 @@ def extract(
     """
     clock = clock or _Clock()
     with clock.stage("data"):
-        dataset = load_dataset(settings.data, reporter=reporter)
+        if dataset is None:
+            dataset = load_dataset(settings.data, reporter=reporter)
     with clock.stage("model"):
         model = frozen_model(settings, reporter=reporter)
         session = open_session(model, device=settings.device, reporter=reporter)

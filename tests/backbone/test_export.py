@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_fast.backbone import BackboneConfig, Weights, cached_model, export_model
+from fer_fast.backbone.architecture import TAP_STRIDES
 from fer_fast.errors import OutputError, ParameterError
 
 
@@ -66,6 +67,44 @@ def test_the_graph_resizes_as_pillow_does(
     features = _run(tmp_path / "80.onnx", faces)
     assert features.shape == (len(faces), 3 * 3 * 1280)
     assert np.abs(features - expected).max() <= 1e-3 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("pooling", ["none", "2x2", "global"])
+def test_taps_are_pooled_and_stand_side_by_side(
+    random_weights: Weights, faces: NDArray[np.uint8], tmp_path: Path, pooling: Any
+) -> None:
+    import keras
+
+    taps = ("block_13_expand_relu", "block_2_project_BN")
+    model = tmp_path / "taps.onnx"
+    export_model(random_weights, BackboneConfig(size=96, taps=taps, pooling=pooling), model)
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=str(random_weights.path), input_shape=(96, 96, 3)
+    )
+    layers = [network.get_layer(tap).output for tap in taps]
+    grids = keras.Model(network.input, layers).predict(_as_network_input(faces, 96), verbose=0)
+    expected = []
+    for grid in grids:
+        n, side, _, channels = grid.shape
+        if pooling == "2x2":
+            grid = grid.reshape(n, side // 2, 2, side // 2, 2, channels).mean(axis=(2, 4))
+        elif pooling == "global":
+            grid = grid.mean(axis=(1, 2))
+        expected.append(grid.reshape(n, -1))
+    features = _run(model, faces)
+    assert features.shape == (len(faces), sum(part.shape[1] for part in expected))
+    scale = np.abs(np.hstack(expected)).max()
+    assert np.abs(features - np.hstack(expected)).max() <= 1e-3 * scale
+
+
+def test_every_tap_is_a_layer_of_keras_with_the_stated_stride() -> None:
+    import keras
+
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(224, 224, 3)
+    )
+    for tap, stride in TAP_STRIDES.items():
+        assert network.get_layer(tap).output.shape[1] == 224 // stride
 
 
 def test_the_model_is_self_contained_and_has_static_width(random_model: Path) -> None:

@@ -109,6 +109,16 @@ def test_a_second_run_extracts_nothing_and_threads_change_nothing(
             assert again[key] == first[key]
 
 
+def test_the_settings_written_back_repeat_the_run(first_run, environment, run_cli, tmp_path):
+    config = first_run[1] / "config.toml"
+    result = run_cli("pipeline", "--config", config, "--out", tmp_path / "again", **environment)
+    assert result.returncode == 0, result.stderr
+    again, first = metrics_of(tmp_path / "again"), metrics_of(first_run[1])
+    for key in ("test", "test_deduplicated", "baselines", "features", "parameters"):
+        assert again[key] | {"out": None} == first[key] | {"out": None}
+    assert (tmp_path / "again" / "config.toml").read_text() == config.read_text()
+
+
 def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
     first_run, environment, options, tmp_path
 ):

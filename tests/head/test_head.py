@@ -11,23 +11,23 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from fer_fast.backbone import BackboneConfig, Session, cached_model, open_session, resolve_weights
+from fer_fast.backbone import BackboneConfig, Session, Weights, cached_model, open_session
 from fer_fast.datasets import FaceDataset, Split
 from fer_fast.errors import ParameterError
 from fer_fast.head import DenseHead, HeadConfig, cached_head_model
 from fer_fast.head.dense import append_head
 from fer_fast.head.training import train_head
+from fer_fast.head.views import training_views
+from fer_fast.progress import SILENT
 
-QUICK = HeadConfig(units=(24, 16, 12), epochs=6, dropout=0.1, batch_size=16)
+QUICK = HeadConfig(units=(24, 16, 12), moved_copies=1, epochs=12, dropout=0.1, batch_size=16)
 
 
 @pytest.fixture(scope="module")
-def backbone(weights_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backbone(imagenet: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_FAST_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return cached_model(
-            resolve_weights(weights_file), BackboneConfig(size=32, pooling="global")
-        )
+        return cached_model(imagenet, BackboneConfig(size=32, pooling="global"))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_head_and_test_faces_have_no_part_in_it(
         np.testing.assert_array_equal(bias, bias_again)
 
 
-def test_a_head_is_trained_once_and_again_for_another_seed(
+def test_a_head_is_trained_once_and_leaves_nothing_but_the_model(
     session: Session, backbone: Path, dataset: FaceDataset
 ) -> None:
     notes: list[str] = []
@@ -119,19 +119,38 @@ def test_a_head_is_trained_once_and_again_for_another_seed(
         def task(self, *_: object) -> Any:
             return SILENT.task("", None)
 
-    from fer_fast.progress import SILENT
-
-    short = HeadConfig(units=(8,), epochs=1)
+    short = HeadConfig(units=(8,), moved_copies=0, epochs=1)
     first = cached_head_model(backbone, session, dataset, short, reporter=Recorder())
     assert cached_head_model(backbone, session, dataset, short, reporter=Recorder()) == first
     assert ["from the cache" in note for note in notes] == [False, True]
-    other = HeadConfig(units=(8,), epochs=1, seed=1)
-    assert cached_head_model(backbone, session, dataset, other) != first
     # The features to train on, which are large, are not left behind.
     assert {path.suffix for path in first.parent.parent.rglob("*") if path.is_file()} == {
         ".onnx",
         ".sha256",
     }
+
+
+def test_views_show_the_same_face_a_little_differently() -> None:
+    rows, columns = np.mgrid[:48, :48]
+    # A bright spot above the centre of a dark face.
+    spot = 255 * np.exp(-((rows - 16) ** 2 + (columns - 24) ** 2) / 40)
+    pixels = np.stack([spot] * 60).astype(np.uint8)
+    face, mirrored, *moved = training_views(pixels, moved_copies=3, seed=0)
+    np.testing.assert_array_equal(face, pixels)
+    np.testing.assert_array_equal(mirrored, pixels[:, :, ::-1])
+    assert len(moved) == 3
+    for view in moved:
+        assert (view.shape, view.dtype, view.flags.c_contiguous) == ((60, 48, 48), np.uint8, True)
+        brightness = view.sum(axis=(1, 2), dtype=float)
+        centres = np.array(
+            [(view * axis).sum(axis=(1, 2)) / brightness for axis in (rows, columns)]
+        )
+        # Four pixels of shift, and what 12 degrees and 12 % do to eight pixels from the centre.
+        offsets = np.abs(centres - np.array([[16.0], [24.0]]))
+        assert offsets.max() < 7.5
+        assert offsets.std(axis=1).min() > 0.5
+    again = list(training_views(pixels, moved_copies=3, seed=0))
+    np.testing.assert_array_equal(moved[2], again[4])
 
 
 @pytest.mark.parametrize(
@@ -140,6 +159,7 @@ def test_a_head_is_trained_once_and_again_for_another_seed(
         {"units": ()},
         {"units": (0,)},
         {"epochs": 0},
+        {"moved_copies": -1},
         {"dropout": 1.0},
         {"dropout": float("nan")},
         {"learning_rate": 0.0},

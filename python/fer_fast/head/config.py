@@ -15,6 +15,9 @@ class HeadConfig:
     ----------
     units : tuple of int
         Width of each dense layer; the last one's activations are the features.
+    moved_copies : int
+        How many more copies of each Training face there are, turned, scaled, shifted and mirrored
+        by chance, beside the face and its mirror image.
     epochs : int
         Passes over Training at most; the learning rate falls to zero over them by half a cosine.
     patience : int
@@ -27,10 +30,11 @@ class HeadConfig:
         AdamW's, the first at the start.
     batch_size : int
     seed : int
-        Of the initial weights, the order of the faces, their mirroring and the dropout.
+        Of the moved copies, the initial weights, the order of the faces and the dropout.
     """
 
     units: tuple[int, ...] = (512, 256, 128)
+    moved_copies: int = 4
     epochs: int = 20
     patience: int = 5
     dropout: float = 0.5
@@ -45,6 +49,8 @@ class HeadConfig:
             raise ParameterError(f"the head's units are {self.units}: give widths of at least 1")
         if min(self.epochs, self.patience, self.batch_size) < 1:
             raise ParameterError("the head's epochs, patience and batch size must be at least 1")
+        if not 0 <= self.moved_copies <= 100:
+            raise ParameterError(f"the head's moved copies are {self.moved_copies}: give 0 to 100")
         if not (0 <= self.dropout < 1 and 0 <= self.label_smoothing < 1):
             raise ParameterError("the head's dropout and label smoothing must be in [0, 1)")
         if not (self.learning_rate > 0 and self.weight_decay >= 0):

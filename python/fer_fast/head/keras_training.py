@@ -1,10 +1,10 @@
 """Training a head: ``python -m fer_fast.head.keras_training FOLDER``.
 
 A program of its own for the same reason as `fer_fast.backbone.keras_to_onnx`: TensorFlow's seconds,
-gigabytes and log lines end with it. `training.train_head` is its only caller. It reads
-``config.json``, ``labels.npy``, ``validation_labels.npy`` and the float16 matrices ``faces.npy``,
-``mirrored.npy`` (rows of Training) and ``validation.npy`` (rows of PublicTest), prints a line of
-JSON per epoch, and writes ``head.npz``.
+gigabytes and log lines end with it. `training.fit_head` is its only caller. It reads
+``config.json``, ``labels.npy``, ``validation_labels.npy`` and float16 matrices: ``view-0.npy``,
+``view-1.npy`` and so on, each with a row per face of Training, and ``validation.npy`` with a row
+per face of PublicTest. It prints a line of JSON per epoch, and writes ``head.npz``.
 """
 
 from __future__ import annotations
@@ -27,18 +27,22 @@ def main(folder: Path) -> None:
     """Train as the folder's files say."""
     order = json.loads((folder / "config.json").read_text())
     config = HeadConfig(**order | {"units": tuple(order["units"])})
-    faces, mirrored, validation, y, y_validation = (
-        np.load(folder / f"{name}.npy", mmap_mode="r")
-        for name in ("faces", "mirrored", "validation", "labels", "validation_labels")
-    )
-    mean, deviation = _moments(faces)
-    model = _fit(config, (faces, mirrored), y, (validation, y_validation), mean, deviation)
+    views = [_matrix(path) for path in sorted(folder.glob("view-*.npy"))]
+    training = views, _matrix(folder / "labels.npy")
+    validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_labels.npy")
+    mean, deviation = _moments(views[0])
+    model = _fit(config, training, validation, mean, deviation)
     arrays: dict[str, Any] = {
         f"{name}_{position}": array
         for position, layer in enumerate(_folded(model, mean, deviation))
         for name, array in zip(("weights", "bias"), layer, strict=True)
     }
     np.savez(folder / "head.npz", **arrays)
+
+
+def _matrix(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r")
+    return array
 
 
 def _moments(X: NDArray[np.float16], block: int = 2048) -> tuple[FloatArray, FloatArray]:
@@ -56,8 +60,7 @@ def _moments(X: NDArray[np.float16], block: int = 2048) -> tuple[FloatArray, Flo
 
 def _fit(
     config: HeadConfig,
-    orientations: tuple[NDArray[np.float16], NDArray[np.float16]],
-    y: NDArray[np.integer],
+    training: tuple[list[NDArray[np.float16]], NDArray[np.integer]],
     validation: tuple[NDArray[np.float16], NDArray[np.integer]],
     mean: FloatArray,
     deviation: FloatArray,
@@ -67,7 +70,8 @@ def _fit(
 
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    n_rows, n_in = orientations[0].shape
+    views, y = training
+    n_rows, n_in = views[0].shape
     n_classes = len(LABELS)
     n_batches = max(1, n_rows // config.batch_size)
     rng = np.random.default_rng(config.seed)
@@ -77,7 +81,10 @@ def _fit(
         return result
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-        """Each face once per epoch, as it is or mirrored, by chance."""
+        """Each face once per epoch, in a view chosen by chance."""
+
+        _order: NDArray[np.int64]
+        _view: NDArray[np.int64]
 
         def __init__(self) -> None:
             super().__init__()
@@ -85,7 +92,7 @@ def _fit(
 
         def on_epoch_end(self) -> None:
             self._order = rng.permutation(n_rows)
-            self._turned = rng.random(n_rows) < np.full(n_rows, 0.5)
+            self._view = rng.integers(len(views), size=(n_rows,))
 
         def __len__(self) -> int:
             return int(n_batches)
@@ -93,8 +100,7 @@ def _fit(
         def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
             # Ascending rows are read faster from a file, and a batch has no order.
             rows = np.sort(self._order[batch::n_batches])
-            turned = self._turned[rows]
-            X = np.where(turned[:, None], orientations[1][rows], orientations[0][rows])
+            X = np.stack([views[self._view[row]][row] for row in rows])
             return standardised(X), np.eye(n_classes, dtype=np.float32)[y[rows]]
 
     class Lines(keras.callbacks.Callback):  # type: ignore[misc]

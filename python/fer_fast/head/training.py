@@ -19,6 +19,7 @@ from fer_fast.backbone.cached import is_intact, seal
 from fer_fast.datasets import FaceDataset, Split
 from fer_fast.head.config import HeadConfig
 from fer_fast.head.dense import DenseHead, append_head
+from fer_fast.head.views import training_views
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.storage import cache_dir
 
@@ -85,7 +86,9 @@ def train_head(
     batch_size: int | None = None,
     reporter: Reporter = SILENT,
 ) -> DenseHead:
-    """Train the dense layers on Training, each face as it is or mirrored by chance.
+    """Train the dense layers on Training.
+
+    Each epoch sees each face once: as it is, mirrored, or as one of its moved copies, by chance.
 
     The backbone stays as it is. Training ends when the accuracy on PublicTest has stopped rising,
     and the weights of its best epoch are kept. The same seed gives the same head on one machine.
@@ -107,19 +110,15 @@ def train_head(
     """
     require_exporter()
     training, validation = (dataset.rows(split) for split in (Split.TRAINING, Split.PUBLIC_TEST))
-    inputs = {
-        "faces": dataset.pixels[training],
-        "mirrored": dataset.pixels[training][:, :, ::-1],
-        "validation": dataset.pixels[validation],
-    }
+    views = training_views(dataset.pixels[training], config.moved_copies, config.seed)
+    inputs = {f"view-{i}": view for i, view in enumerate(views)}
+    inputs["validation"] = dataset.pixels[validation]
+    n_faces = sum(map(len, inputs.values()))
     with tempfile.TemporaryDirectory(prefix="head-", dir=cache_dir()) as name:
         folder = Path(name)
-        n_faces = sum(map(len, inputs.values()))
         with reporter.task(f"features to train on, {session.device}", n_faces, "images") as task:
             for part, pixels in inputs.items():
-                X = session.features(
-                    np.ascontiguousarray(pixels), batch_size=batch_size, advance=task.advance
-                )
+                X = session.features(pixels, batch_size=batch_size, advance=task.advance)
                 # Half precision halves what is written, and is far finer than the dropout's noise.
                 np.save(folder / f"{part}.npy", X.astype(np.float16))
         np.save(folder / "labels.npy", dataset.labels[training])
