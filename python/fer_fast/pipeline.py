@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.model_selection import train_test_split
 
 from fer_fast.backbone import (
     BackboneConfig,
+    Session,
     cached_features,
     cached_model,
     open_session,
@@ -23,6 +25,7 @@ from fer_fast.balance import balance_classes
 from fer_fast.datasets import LABELS, FaceDataset, Split, load_dataset, shared_across_splits
 from fer_fast.errors import ParameterError
 from fer_fast.evaluation import HeldOutScores, evaluate
+from fer_fast.head import HeadConfig, cached_head_model
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.selection import Colony, Evaluation, ForestFitness
@@ -126,6 +129,32 @@ class FaceFeatures:
     model_hash: str
 
 
+def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
+    """Return the path of the exported backbone, without a head."""
+    weights = resolve_weights(settings.weights, reporter=reporter)
+    config = BackboneConfig(size=settings.size, taps=settings.taps, pooling=settings.pooling)
+    return cached_model(weights, config, reporter=reporter)
+
+
+def model_with_head(
+    backbone: Path,
+    session: Session,
+    dataset: FaceDataset,
+    settings: Settings,
+    *,
+    reporter: Reporter = SILENT,
+) -> Path:
+    """Return the path of the backbone with the head that the settings ask for."""
+    return cached_head_model(
+        backbone,
+        session,
+        dataset,
+        HeadConfig(epochs=settings.head_epochs, seed=settings.seed),
+        batch_size=settings.batch_size,
+        reporter=reporter,
+    )
+
+
 def extract(
     settings: Settings, *, reporter: Reporter = SILENT, clock: _Clock | None = None
 ) -> FaceFeatures:
@@ -145,10 +174,13 @@ def extract(
     with clock.stage("data"):
         dataset = load_dataset(settings.data, reporter=reporter)
     with clock.stage("model"):
-        weights = resolve_weights(settings.weights, reporter=reporter)
-        model = cached_model(weights, BackboneConfig(size=settings.size), reporter=reporter)
-    with clock.stage("features"):
+        model = frozen_model(settings, reporter=reporter)
         session = open_session(model, device=settings.device, reporter=reporter)
+    if settings.head != "none":
+        with clock.stage("head"):
+            model = model_with_head(model, session, dataset, settings, reporter=reporter)
+            session = open_session(model, device=settings.device)
+    with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
     return FaceFeatures(dataset, X, session.device, file_digest(model))
 
@@ -266,6 +298,8 @@ def _search(
         max_features=min(settings.max_features or n_features, n_features),
         seed=settings.seed,
     )
+    if settings.time_budget is not None:
+        fitness.deadline = time.monotonic() + settings.time_budget
     with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
         settled = 0
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from fer_fast.errors import ParameterError
 
 Device = Literal["auto", "cpu", "cuda"]
+Pooling = Literal["none", "2x2", "global"]
+Head = Literal["none", "dense"]
 Balance = Literal["smote", "none"]
 Engine = Literal["native", "sklearn"]
 Scoring = Literal["f1_macro", "accuracy"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
+    "pooling": get_args(Pooling),
+    "head": get_args(Head),
     "device": get_args(Device),
     "balance": get_args(Balance),
     "fitness": get_args(Engine),
@@ -22,6 +27,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 _RANGES: dict[str, tuple[float, float]] = {
+    "head_epochs": (1, 10_000),
     "batch_size": (1, float("inf")),
     "ants": (1, 100_000),
     "iterations": (1, 1_000_000),
@@ -58,6 +64,14 @@ class Settings:
         Keras' ImageNet MobileNetV2 weights; None to look for them.
     size : int
         Height and width of the backbone's input, in pixels.
+    taps : tuple of str
+        The backbone's layers, by their Keras names, whose activations are its features.
+    pooling : {"none", "2x2", "global"}
+        How the activations are averaged over the grid.
+    head : {"none", "dense"}
+        "dense" trains three dense layers on the backbone; their activations are the features.
+    head_epochs : int
+        Passes over Training, at most, in which the head is trained.
     device : {"auto", "cpu", "cuda"}
     batch_size : int or None
         Faces in one call of the backbone; None for the device's default.
@@ -83,7 +97,7 @@ class Settings:
     trees : int
         Trees in the fitness' forest and in the final one.
     seed : int
-        Seed of SMOTE, the colony and the forests.
+        Seed of the head, SMOTE, the colony and the forests.
     jobs : int
         Threads; the result is the same for any number.
     out : Path or None
@@ -93,6 +107,10 @@ class Settings:
     data: Path | None = None
     weights: Path | None = None
     size: int = 48
+    taps: tuple[str, ...] = ("out_relu",)
+    pooling: Pooling = "none"
+    head: Head = "none"
+    head_epochs: int = 20
     device: Device = "auto"
     batch_size: int | None = None
     balance: Balance = "smote"
@@ -105,7 +123,7 @@ class Settings:
     min_features: int | None = None
     max_features: int | None = None
     time_budget: float | None = None
-    fitness: Engine = "sklearn"
+    fitness: Engine = "native"
     fitness_rows: int = 5000
     scoring: Scoring = "f1_macro"
     trees: int = 90
@@ -114,8 +132,10 @@ class Settings:
     out: Path | None = None
 
     def __post_init__(self) -> None:
+        kinds = get_type_hints(type(self))
         for field in fields(self):
             value = getattr(self, field.name)
+            _check_kind(field.name, value, kinds[field.name])
             if value is None:
                 continue
             choices = _CHOICES.get(field.name)
@@ -138,6 +158,33 @@ class Settings:
             for field in fields(self)
             for value in [getattr(self, field.name)]
         }
+
+
+def _check_kind(name: str, value: Any, kind: Any) -> None:
+    """Refuse a value of another type than the field's, as a file of settings may hold."""
+    allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    for one in allowed:
+        if get_origin(one) is Literal:
+            # Which strings they are is checked by `_CHOICES`.
+            one = str
+        elif one is float:
+            one = (float, int)
+        elif get_origin(one) is tuple:
+            if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+                return
+            continue
+        if isinstance(value, one) and not isinstance(value, bool):
+            return
+    names = " or ".join(_KIND_NAMES[one] for one in allowed if one in _KIND_NAMES)
+    raise ParameterError(f"{name} is {value!r}: it must be {names or 'one of its choices'}")
+
+
+_KIND_NAMES = {
+    Path: "a path",
+    int: "an integer",
+    float: "a number",
+    tuple[str, ...]: "a list of names",
+}
 
 
 def _check_range(name: str, value: float) -> None:

@@ -12,15 +12,17 @@ from sklearn.metrics import accuracy_score, f1_score
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.selection import EvaluationCut, ForestFitness
 
+both_engines = pytest.mark.parametrize("engine", ["native", "sklearn"])
+
 
 @pytest.fixture(scope="module")
 def rows():
     X, y = make_classification(
-        400, 30, n_informative=8, n_classes=4, class_sep=0.8, shuffle=False, random_state=0
+        600, 30, n_informative=8, n_classes=4, class_sep=0.8, shuffle=False, random_state=0
     )
-    order = np.random.default_rng(0).permutation(400)
+    order = np.random.default_rng(0).permutation(600)
     X, y = X[order].astype(np.float32), y[order]
-    return X[:300], y[:300], X[300:], y[300:]
+    return X[:400], y[:400], X[400:], y[400:]
 
 
 def test_sklearn_engine_is_scikit_learns_forest(rows):
@@ -34,21 +36,79 @@ def test_sklearn_engine_is_scikit_learns_forest(rows):
     assert accuracy == accuracy_score(y_val, predicted)
 
 
-def test_is_a_pure_function_of_the_subset_from_any_thread(rows):
-    fitness = ForestFitness(*rows, engine="sklearn", n_estimators=10)
+@both_engines
+def test_score_is_scikit_learns_metric_of_the_mean_vote(rows, engine):
+    # Labels that are no small integers, and one that only the validation rows know.
+    X_train, y_train, X_val, y_val = rows
+    names = np.array(["sad", "angry", "happy", "fear", "neutral"])
+    y_val = names[np.where(np.arange(len(y_val)) < 9, 4, y_val)]
+    for scoring, metric in (
+        ("accuracy", accuracy_score),
+        ("f1_macro", lambda *y: f1_score(*y, average="macro", zero_division=0)),
+    ):
+        fitness = ForestFitness(
+            X_train, names[y_train], X_val, y_val, engine=engine, n_estimators=15, scoring=scoring
+        )
+        subset = np.arange(12)
+        probabilities = fitness.predict_proba(subset)
+        assert fitness.classes_.tolist() == ["angry", "fear", "happy", "sad"]
+        assert probabilities.shape == (200, 4)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+        predicted = fitness.classes_[probabilities.argmax(axis=1)]
+        assert fitness(subset) == metric(y_val, predicted)
+
+
+@both_engines
+def test_is_a_pure_function_of_the_subset_from_any_thread(rows, engine):
+    fitness = ForestFitness(*rows, engine=engine, n_estimators=10)
     subsets = [np.arange(k, 30, 3) for k in range(3)] * 2
     with ThreadPoolExecutor(3) as pool:
         scores = list(pool.map(fitness, subsets))
     assert scores[:3] == scores[3:] == [fitness(subset) for subset in subsets[:3]]
 
 
-def test_informative_features_score_higher(rows):
-    fitness = ForestFitness(*rows, engine="sklearn", n_estimators=30)
+@both_engines
+def test_informative_features_score_higher(rows, engine):
+    fitness = ForestFitness(*rows, engine=engine, n_estimators=30)
     assert fitness(np.arange(8)) > fitness(np.arange(20, 28)) + 0.2
 
 
-def test_no_evaluation_after_the_deadline(rows):
-    fitness = ForestFitness(*rows, engine="sklearn", n_estimators=5)
+@both_engines
+def test_another_seed_is_another_forest_of_about_the_same_score(rows, engine):
+    fitness = ForestFitness(*rows, engine=engine, n_estimators=60)
+    first = fitness.predict_proba(np.arange(8))
+    fitness.random_state = 1
+    second = fitness.predict_proba(np.arange(8))
+    assert not np.array_equal(first, second)
+    assert np.abs(first - second).mean() < 0.1
+
+
+@both_engines
+def test_without_validation_rows_scores_out_of_bag(rows, engine):
+    X_train, y_train, _, _ = rows
+    fitness = ForestFitness(X_train, y_train, engine=engine, n_estimators=60, scoring="accuracy")
+    probabilities = fitness.predict_proba(np.arange(8))
+    assert probabilities.shape == (400, 4)
+    reference = RandomForestClassifier(60, oob_score=True, random_state=5)
+    reference.fit(X_train[:, :8], y_train)
+    assert fitness(np.arange(8)) == pytest.approx(reference.oob_score_, abs=0.05)
+
+
+@both_engines
+def test_out_of_bag_leaves_out_rows_that_every_tree_drew(rows, engine):
+    X_train, y_train, _, _ = rows
+    fitness = ForestFitness(X_train, y_train, engine=engine, n_estimators=1, scoring="accuracy")
+    probabilities = fitness.predict_proba(np.arange(8))
+    drawn = np.isnan(probabilities).all(axis=1)
+    # A bootstrap draws 1 - 1/e of the rows.
+    assert drawn.mean() == pytest.approx(0.632, abs=0.08)
+    right = fitness.classes_[probabilities[~drawn].argmax(axis=1)] == y_train[~drawn]
+    assert fitness(np.arange(8)) == right.mean()
+
+
+@both_engines
+def test_no_evaluation_after_the_deadline(rows, engine):
+    fitness = ForestFitness(*rows, engine=engine, n_estimators=5)
     fitness.deadline = time.monotonic() - 1
     with pytest.raises(EvaluationCut):
         fitness(np.arange(3))
@@ -56,17 +116,43 @@ def test_no_evaluation_after_the_deadline(rows):
     assert 0 < fitness(np.arange(3)) <= 1
 
 
-def test_refuses_wrong_subsets_and_data(rows):
-    fitness = ForestFitness(*rows, engine="sklearn", n_estimators=5)
+@both_engines
+def test_refuses_wrong_subsets_and_data(rows, engine):
+    fitness = ForestFitness(*rows, engine=engine, n_estimators=5)
     for subset in ([], [30], [-1]):
         with pytest.raises(ParameterError, match="features 0 to 29"):
             fitness(np.array(subset, dtype=np.int64))
     X_train, y_train, X_val, y_val = rows
-    with pytest.raises(DataError, match="does not match 299 labels"):
-        ForestFitness(X_train, y_train[1:], X_val, y_val)
+    with pytest.raises(DataError, match="does not match 399 labels"):
+        ForestFitness(X_train, y_train[1:], X_val, y_val, engine=engine)
     with pytest.raises(DataError, match="they must agree"):
-        ForestFitness(X_train, y_train, X_val[:, :4], y_val)
-    with pytest.raises(ParameterError, match="unknown scoring"):
-        ForestFitness(*rows, scoring="auc")
-    with pytest.raises(ParameterError, match="unknown fitness engine"):
-        ForestFitness(*rows, engine="lightgbm")
+        ForestFitness(X_train, y_train, X_val[:, :4], y_val, engine=engine)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"scoring": "auc"}, "unknown scoring 'auc'"),
+        ({"engine": "lightgbm"}, "unknown fitness engine 'lightgbm'"),
+        ({"class_weight": "subsample"}, "unknown class_weight"),
+        ({"n_estimators": 0}, "n_estimators is 0"),
+        ({"max_depth": 0}, "max_depth is 0"),
+        ({"min_samples_leaf": 0}, "min_samples_leaf is 0"),
+        ({"n_jobs": 0}, "n_jobs is 0"),
+        ({"max_samples": 401}, "max_samples is 401"),
+        ({"max_samples": 1.5}, "max_samples is 1.5"),
+        ({"y_val": None}, "go together"),
+    ],
+)
+def test_refuses_wrong_parameters(rows, wrong, message):
+    named = dict(zip(("X_train", "y_train", "X_val", "y_val"), rows, strict=True))
+    with pytest.raises(ParameterError, match=message):
+        ForestFitness(**{**named, **wrong})
+
+
+def test_native_engine_refuses_values_that_are_not_finite(rows):
+    X_train, y_train, X_val, y_val = rows
+    X_wrong = X_train.copy()
+    X_wrong[5, 7] = np.inf
+    with pytest.raises(DataError, match="column 7 holds NaN or infinite values"):
+        ForestFitness(X_wrong, y_train, X_val, y_val)

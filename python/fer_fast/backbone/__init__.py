@@ -2,7 +2,7 @@
 
 from fer_fast.backbone.config import BackboneConfig, Precision
 from fer_fast.backbone.diagnosis import Check, diagnose
-from fer_fast.backbone.export import cached_model, export_model
+from fer_fast.backbone.export import cached_model, export_model, require_exporter
 from fer_fast.backbone.features import cached_features
 from fer_fast.backbone.session import Session, open_session
 from fer_fast.backbone.weights import Weights, resolve_weights
@@ -18,5 +18,6 @@ __all__ = [
     "diagnose",
     "export_model",
     "open_session",
+    "require_exporter",
     "resolve_weights",
 ]

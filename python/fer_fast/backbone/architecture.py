@@ -47,6 +47,27 @@ LAYERS = tuple(_layers())
 """Each layer that has tensors: its name, and its tensors' names and shapes, in Keras' order."""
 
 
+def _tap_strides() -> dict[str, int]:
+    strides, stride = {"Conv1_relu": 2, "expanded_conv_project_BN": 2}, 2
+    block = 0
+    for _, _, repetitions in _BLOCKS[1:]:
+        for _ in range(repetitions):
+            block += 1
+            strides[f"block_{block}_expand_relu"] = stride
+            # The depthwise convolution is what halves the grid.
+            stride *= 2 if block in _HALVING_BLOCKS else 1
+            strides[f"block_{block}_depthwise_relu"] = stride
+            strides[f"block_{block}_project_BN"] = stride
+    return strides | {"out_relu": stride}
+
+
+_HALVING_BLOCKS = (1, 3, 6, 13)
+
+TAP_STRIDES = _tap_strides()
+"""Keras' names of the layers whose activations can be features, each with the pixels per cell of
+its grid; a grid is ``ceil(size / stride)`` cells high and wide."""
+
+
 def tensors_digest(tensors: Sequence[NDArray[np.float32]]) -> str:
     """Return the SHA-256 over the tensors' values, in hexadecimal.
 

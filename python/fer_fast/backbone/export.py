@@ -37,7 +37,7 @@ def cached_model(weights: Weights, config: BackboneConfig, *, reporter: Reporter
     OutputError
         If the model cannot be written.
     """
-    _require_exporter()
+    require_exporter()
     key = {
         "weights": weights.digest,
         "config": asdict(config),
@@ -69,7 +69,7 @@ def export_model(
     OutputError
         If `out` cannot be written.
     """
-    _require_exporter()
+    require_exporter()
     reporter.note(f"backbone: exporting MobileNetV2 at {config.size} px to ONNX")
     order = {"weights": str(weights.path.absolute()), "config": asdict(config)}
     with written_whole(out) as temporary, tempfile.TemporaryDirectory(prefix="fer-fast-") as folder:
@@ -86,7 +86,8 @@ def export_model(
         shutil.copyfile(model, temporary)
 
 
-def _require_exporter() -> None:
+def require_exporter() -> None:
+    """Raise `FerFastError` if a package is missing that only exporting and training need."""
     for module in ("tensorflow", "keras", "tf2onnx"):
         if importlib.util.find_spec(module) is None:
             raise FerFastError(

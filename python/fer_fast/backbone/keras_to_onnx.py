@@ -21,13 +21,14 @@ from fer_fast.datasets.faces import FACE_SIDE
 def main(request: Path, out: Path) -> None:
     """Export as `request` says: JSON with the path ``weights`` and the fields of ``config``."""
     order = json.loads(request.read_text())
-    config = BackboneConfig(**order["config"])
+    # JSON has lists where the configuration, to be hashable, has tuples.
+    config = BackboneConfig(**order["config"] | {"taps": tuple(order["config"]["taps"])})
     model = _to_onnx(keras_backbone(Path(order["weights"]), config), config)
     out.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def keras_backbone(weights: Path, config: BackboneConfig) -> Any:
-    """Build the Keras model from float32 (n, size, size, 3) in [-1, 1] to its activations."""
+    """Build the Keras model of every tap's activations, from (n, size, size, 3) in [-1, 1]."""
     import keras
 
     shape = (config.size, config.size, 3)
@@ -35,7 +36,12 @@ def keras_backbone(weights: Path, config: BackboneConfig) -> Any:
     remaining = iter(read_tensors(weights))
     for layer, tensors in LAYERS:
         network.get_layer(layer).set_weights([next(remaining) for _ in tensors])
-    return network
+    activations = [network.get_layer(tap).output for tap in config.taps]
+    if config.pooling == "2x2":
+        activations = [keras.layers.AveragePooling2D(2)(grid) for grid in activations]
+    elif config.pooling == "global":
+        activations = [keras.layers.GlobalAveragePooling2D()(grid) for grid in activations]
+    return keras.Model(network.input, activations)
 
 
 def _to_onnx(network: Any, config: BackboneConfig) -> Any:
@@ -43,15 +49,16 @@ def _to_onnx(network: Any, config: BackboneConfig) -> Any:
     import tf2onnx
 
     side = (config.size, config.size)
-    n_features = math.prod(network.output_shape[1:])
+    widths = [math.prod(activations.shape[1:]) for activations in network.outputs]
 
     def from_pixels(pixels: Any) -> Any:
         images = tf.expand_dims(tf.cast(pixels, tf.float32), -1) / 127.5 - 1.0
         if config.size != FACE_SIDE:
             images = tf.image.resize(images, side, method="bilinear")
-        activations = network(tf.concat([images] * 3, axis=-1), training=False)
+        taps = network(tf.concat([images] * 3, axis=-1), training=False)
         # Keras' Flatten would compute the shape at run time, which CUDA leaves to the CPU.
-        return tf.reshape(activations, (-1, n_features))
+        flat = [tf.reshape(tap, (-1, width)) for tap, width in zip(taps, widths, strict=True)]
+        return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
 
     pixels = tf.TensorSpec((None, FACE_SIDE, FACE_SIDE), tf.uint8, name="pixels")
     model, _ = tf2onnx.convert.from_function(

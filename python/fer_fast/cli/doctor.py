@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +31,8 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     table = Table("", "what", "found", "what to do", header_style="bold")
     checks = diagnose()
     for check in checks:
-        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
-        table.add_row(mark, check.name, check.found, check.fix)
+        mark = Text("✓", "green") if check.ok else Text("✗", "red")
+        # As texts, or rich would take the brackets of a pip extra for markup.
+        table.add_row(mark, *map(Text, (check.name, check.found, check.fix)))
     stdout.print(table)
     return 0 if checks[-1].ok else 1

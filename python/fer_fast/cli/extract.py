@@ -12,6 +12,7 @@ from fer_fast.cli.options import (
     add_backbone_options,
     add_data_options,
     add_device_options,
+    add_settings_options,
     read_settings,
 )
 from fer_fast.storage import written_whole
@@ -27,6 +28,7 @@ HELP = "turn faces into features"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
+    add_settings_options(parser)
     add_data_options(parser)
     add_backbone_options(parser)
     add_device_options(parser)

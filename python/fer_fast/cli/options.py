@@ -5,11 +5,29 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from fer_fast.settings import PRESETS, Settings, available_cpus
+from fer_fast.config_file import read_config
+from fer_fast.settings import PRESETS, Head, Pooling, Settings, available_cpus
 
 _DEFAULTS = Settings()
+
+
+def add_settings_options(parser: argparse.ArgumentParser) -> None:
+    """Add what names many settings at once."""
+    group = parser.add_argument_group("settings")
+    group.add_argument(
+        "--preset",
+        choices=sorted(PRESETS),
+        help="a named set of options; options given beside it override it",
+    )
+    group.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of options, such as the config.toml that a run with --out writes; it "
+        "overrides the preset, and options given beside it override both",
+    )
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +57,30 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
         metavar="PX",
         help=f"input height and width in pixels (default: {_DEFAULTS.size})",
     )
+    group.add_argument(
+        "--taps",
+        nargs="+",
+        metavar="LAYER",
+        help="Keras' names of the layers whose activations are the features, such as "
+        f"block_13_expand_relu (default: {' '.join(_DEFAULTS.taps)})",
+    )
+    group.add_argument(
+        "--pooling",
+        choices=get_args(Pooling),
+        help=f"how activations are averaged over the grid (default: {_DEFAULTS.pooling})",
+    )
+    group.add_argument(
+        "--head",
+        choices=get_args(Head),
+        help="dense: train three dense layers on Training and take their activations "
+        f"(default: {_DEFAULTS.head})",
+    )
+    group.add_argument(
+        "--head-epochs",
+        type=int,
+        metavar="N",
+        help=f"passes over Training at most (default: {_DEFAULTS.head_epochs})",
+    )
 
 
 def add_device_options(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +101,6 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     """Add what decides balancing, the colony, its fitness and the final forest."""
     group = parser.add_argument_group("selection")
     group.add_argument(
-        "--preset",
-        choices=sorted(PRESETS),
-        help="a named set of options; options given beside it override it",
-    )
-    group.add_argument(
         "--balance",
         choices=("smote", "none"),
         help=f"how the training classes are balanced (default: {_DEFAULTS.balance})",
@@ -80,7 +117,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
         ("time-budget", float, "S", "seconds after which no further evaluation starts"),
         ("fitness-rows", int, "N", "stratified training rows in one evaluation, 0 for all"),
         ("trees", int, "N", "trees in the fitness' forest and in the final one"),
-        ("seed", int, "N", "seed of SMOTE, the colony and the forests"),
+        ("seed", int, "N", "seed of the head, SMOTE, the colony and the forests"),
     )
     for name, kind, metavar, description in numbers:
         default = getattr(_DEFAULTS, name.replace("-", "_"))
@@ -109,16 +146,20 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_settings(options: argparse.Namespace) -> Settings:
-    """Return the settings that the options ask for: defaults, then preset, then options.
+    """Return the settings that the options ask for.
+
+    A later one overrides an earlier one: defaults, preset, file, options.
 
     Raises
     ------
     ParameterError
-        If one is outside its range.
+        If one is outside its range, or the file cannot be used.
     """
-    chosen: dict[str, Any] = dict(PRESETS.get(getattr(options, "preset", None) or "", {}))
+    chosen: dict[str, Any] = dict(PRESETS.get(options.preset, {}))
+    if options.config is not None:
+        chosen |= read_config(options.config)
     for field in fields(Settings):
         value = getattr(options, field.name, None)
         if value is not None:
-            chosen[field.name] = value
+            chosen[field.name] = tuple(value) if isinstance(value, list) else value
     return Settings(**chosen)

@@ -16,8 +16,10 @@ from fer_fast.cli.options import (
     add_data_options,
     add_device_options,
     add_selection_options,
+    add_settings_options,
     read_settings,
 )
+from fer_fast.config_file import write_config
 from fer_fast.errors import OutputError
 from fer_fast.storage import make_dir
 
@@ -32,6 +34,7 @@ HELP = "run every stage, from faces to a test accuracy"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
+    add_settings_options(parser)
     add_data_options(parser)
     add_backbone_options(parser)
     add_device_options(parser)
@@ -41,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="folder for metrics.json, selection.json and forest.skops (default: print only)",
+        help="folder for metrics.json, config.toml, selection.json and forest.skops "
+        "(default: print only)",
     )
 
 
@@ -76,13 +80,16 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     stdout.print(summary(result))
     if settings.out is not None:
         save_metrics(settings.out / "metrics.json", result)
+        write_config(settings.out / "config.toml", settings)
         save_selection(
             settings.out / "selection.json",
             result.classifier.subset,
             result.classifier.n_features,
         )
         save_forest(settings.out / "forest.skops", result.classifier)
-        reporter.note(f"wrote metrics.json, selection.json and forest.skops to {settings.out}")
+        reporter.note(
+            f"wrote metrics.json, config.toml, selection.json and forest.skops to {settings.out}"
+        )
     return 0
 
 

@@ -99,7 +99,10 @@ class ReferenceColony:
         """Score the subsets; the best so far is reinforced."""
         for subset, score in zip(self._subsets, scores, strict=True):
             if score is not None:
-                self._record(subset, self._scores.setdefault(subset.tobytes(), score))
+                self._scores.setdefault(subset.tobytes(), score)
+        for subset in self._subsets:
+            if subset.tobytes() in self._scores:
+                self._record(subset, self._scores[subset.tobytes()])
         self._subsets = []
         self.iteration += 1
         best_features: NDArray[np.int64] = np.empty(0, np.int64)

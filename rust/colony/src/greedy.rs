@@ -1,7 +1,7 @@
 //! Which feature is the best one left.
 
 use crate::subset::Marks;
-use crate::weight::{rank, ranked_feature};
+use crate::weight::{rank, unrank};
 
 /// The features of an iteration by descending weight, ties by ascending index.
 ///
@@ -40,16 +40,16 @@ impl Order {
         }
     }
 
-    /// The best feature that is not `visited`; `None` when all are.
+    /// The best feature that is not `visited`, and its weight; `None` when all are.
     #[must_use]
-    pub fn best(&self, cursor: &mut Cursor, visited: &Marks) -> Option<u32> {
+    pub fn best(&self, cursor: &mut Cursor, visited: &Marks) -> Option<(u32, u64)> {
         let initial = skip(&self.initial, &mut cursor.initial, |feature| {
             visited.contains(feature) || self.has_changed.contains(feature)
         });
         let changed = skip(&self.changed, &mut cursor.changed, |feature| {
             visited.contains(feature)
         });
-        initial.into_iter().chain(changed).min().map(ranked_feature)
+        initial.into_iter().chain(changed).min().map(unrank)
     }
 
     /// Gives the `visited` features their new `weights`.
@@ -61,7 +61,7 @@ impl Order {
         self.visited.extend(ranked);
         self.visited.sort_unstable();
         self.has_changed.insert_all(visited);
-        let is_left = |rank: &u64| !visited.contains(ranked_feature(*rank));
+        let is_left = |rank: &u64| !visited.contains(unrank(*rank).0);
         merge(&self.changed, is_left, &self.visited, &mut self.merged);
         std::mem::swap(&mut self.changed, &mut self.merged);
     }
@@ -70,7 +70,7 @@ impl Order {
 /// Moves `position` to the first rank whose feature is not to be passed over, and returns it.
 fn skip(ranks: &[u64], position: &mut usize, pass: impl Fn(u32) -> bool) -> Option<u64> {
     while let Some(&rank) = ranks.get(*position) {
-        if !pass(ranked_feature(rank)) {
+        if !pass(unrank(rank).0) {
             return Some(rank);
         }
         *position += 1;

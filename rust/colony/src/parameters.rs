@@ -66,35 +66,31 @@ impl Parameters {
     pub fn check(&self, n_features: usize) -> Result<(), ColonyError> {
         check_integer("n_features", n_features, 1, MAX_FEATURES)?;
         check_integer("n_ants", self.n_ants, 1, u32::MAX as usize)?;
-        check_real("alpha", self.alpha, 0.0, f64::MAX)?;
-        check_real("beta", self.beta, 0.0, f64::MAX)?;
-        check_real("q0", self.q0, 0.0, 1.0)?;
-        check_real("rho", self.rho, 0.0, 1.0)?;
-        check_real("xi", self.xi, 0.0, 1.0)?;
-        check_real("tau_min", self.tau_min, f64::MIN_POSITIVE, 1.0)?;
-        check_real("phi", self.phi, 0.0, 1.0)?;
+        check_exponent("alpha", self.alpha)?;
+        check_exponent("beta", self.beta)?;
+        check_share("q0", self.q0)?;
+        check_share("rho", self.rho)?;
+        check_share("xi", self.xi)?;
+        let tau_min = self.tau_min;
+        check(tau_min > 0.0 && tau_min <= 1.0, "tau_min", &tau_min, || {
+            "it must be above 0 and at most 1".into()
+        })?;
+        check_share("phi", self.phi)?;
         check_integer("max_features", self.largest(n_features), 1, n_features)?;
         let largest = self.largest(n_features);
         check_integer("min_features", self.min_features, 1, largest)
     }
 }
 
-fn check_real(name: &'static str, value: f64, low: f64, high: f64) -> Result<(), ColonyError> {
-    // A NaN is in no range.
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    let expected = if high == f64::MAX {
-        format!("it must be finite and at least {low}")
-    } else if low == f64::MIN_POSITIVE {
-        format!("it must be above 0 and at most {high}")
-    } else {
-        format!("it must lie between {low} and {high}")
-    };
-    Err(ColonyError::Parameter {
-        name,
-        value: value.to_string(),
-        expected,
+fn check_share(name: &'static str, value: f64) -> Result<(), ColonyError> {
+    check((0.0..=1.0).contains(&value), name, &value, || {
+        "it must lie between 0 and 1".into()
+    })
+}
+
+fn check_exponent(name: &'static str, value: f64) -> Result<(), ColonyError> {
+    check((0.0..=f64::MAX).contains(&value), name, &value, || {
+        "it must be finite and at least 0".into()
     })
 }
 
@@ -104,12 +100,23 @@ fn check_integer(
     low: usize,
     high: usize,
 ) -> Result<(), ColonyError> {
-    if (low..=high).contains(&value) {
+    check((low..=high).contains(&value), name, &value, || {
+        format!("it must lie between {low} and {high}")
+    })
+}
+
+fn check(
+    is_valid: bool,
+    name: &'static str,
+    value: &impl ToString,
+    expected: impl FnOnce() -> String,
+) -> Result<(), ColonyError> {
+    if is_valid {
         return Ok(());
     }
     Err(ColonyError::Parameter {
         name,
         value: value.to_string(),
-        expected: format!("it must lie between {low} and {high}"),
+        expected: expected(),
     })
 }

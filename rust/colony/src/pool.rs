@@ -7,7 +7,42 @@ use crate::subset::Marks;
 const FAN: usize = 16;
 
 /// Running sums of the weights of siblings: the last one is their parent's weight.
-type Block = [u64; FAN];
+///
+/// Aligned, so that looking a target up touches two cache lines and not three.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(128))]
+struct Block([u64; FAN]);
+
+impl Block {
+    fn fill(&mut self, mut weights: impl Iterator<Item = u64>) {
+        let mut running = 0;
+        for sum in &mut self.0 {
+            running += weights.next().unwrap_or(0);
+            *sum = running;
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.0[FAN - 1]
+    }
+
+    fn weight(&self, child: usize) -> u64 {
+        self.0[child] - if child == 0 { 0 } else { self.0[child - 1] }
+    }
+
+    /// The first child at which the running sum exceeds `target`, and the sum before that child.
+    fn child_at(&self, target: u64) -> (usize, u64) {
+        let (mut child, mut before) = (0, 0);
+        // Where a random target falls cannot be predicted: no branch depends on it.
+        for step in [8, 4, 2, 1] {
+            let sum = self.0[child + step - 1];
+            let is_passed = sum <= target;
+            child += if is_passed { step } else { 0 };
+            before = if is_passed { sum } else { before };
+        }
+        (child, before)
+    }
+}
 
 /// The weights of all features, summed by 16, by 16 × 16, and so on.
 #[derive(Debug, Clone)]
@@ -25,7 +60,7 @@ impl SumTree {
         let mut width = weights.len();
         while width > 1 || levels.is_empty() {
             width = width.div_ceil(FAN);
-            levels.push(vec![[0; FAN]; width]);
+            levels.push(vec![Block::default(); width]);
         }
         let mut tree = Self {
             levels,
@@ -38,7 +73,7 @@ impl SumTree {
     /// The sum of all weights.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.levels.last().map_or(0, |top| top[0][FAN - 1])
+        self.levels.last().map_or(0, |top| top[0].total())
     }
 
     /// Gives the `marked` features, `count` of them, the weights that `weight` returns; for all
@@ -60,69 +95,47 @@ impl SumTree {
     fn rebuild(&mut self, weight: impl Fn(u32) -> u64) {
         let mut features = 0..self.n_features as u32;
         for block in &mut self.levels[0] {
-            fill(block, features.by_ref().map(&weight));
+            block.fill(features.by_ref().map(&weight));
         }
         for upper in 1..self.levels.len() {
             let (below, above) = self.levels.split_at_mut(upper);
-            let mut sums = below[upper - 1].iter().map(|block| block[FAN - 1]);
+            let mut sums = below[upper - 1].iter().map(Block::total);
             for block in &mut above[0] {
-                fill(block, sums.by_ref());
+                block.fill(sums.by_ref());
             }
         }
     }
 
     fn set(&mut self, feature: u32, weight: u64) {
         let mut node = feature as usize;
-        let change = weight.wrapping_sub(weight_in(&self.levels[0][node / FAN], node % FAN));
+        let change = weight.wrapping_sub(self.levels[0][node / FAN].weight(node % FAN));
         for level in &mut self.levels {
-            for sum in &mut level[node / FAN][node % FAN..] {
+            for sum in &mut level[node / FAN].0[node % FAN..] {
                 *sum = sum.wrapping_add(change);
             }
             node /= FAN;
         }
     }
 
-    /// For each target, the first feature at which the running sum of all weights exceeds it.
+    /// For each target, the first feature at which the running sum of all weights exceeds it, and
+    /// that feature's weight.
     ///
     /// Every target must be below the total.
     #[must_use]
-    pub fn find<const N: usize>(&self, mut targets: [u64; N]) -> [u32; N] {
-        let mut nodes = [0; N];
+    pub fn find<const N: usize>(&self, mut targets: [u64; N]) -> [(u32, u64); N] {
+        let mut hits = [(0, 0); N];
         for level in self.levels.iter().rev() {
             // Level by level, so that the caches fetch the blocks of all targets at once.
-            for (node, target) in nodes.iter_mut().zip(&mut targets) {
-                let (child, before) = child_at(&level[*node], *target);
-                *node = *node * FAN + child;
+            for ((node, weight), target) in hits.iter_mut().zip(&mut targets) {
+                let block = &level[*node as usize];
+                let (child, before) = block.child_at(*target);
+                *node = *node * FAN as u32 + child as u32;
+                *weight = block.0[child] - before;
                 *target -= before;
             }
         }
-        nodes.map(|node| node as u32)
+        hits
     }
-}
-
-/// The first child at which the running sum exceeds `target`, and the sum before that child.
-fn child_at(block: &Block, target: u64) -> (usize, u64) {
-    let (mut child, mut before) = (0, 0);
-    // Where a random target falls cannot be predicted: no branch depends on it.
-    for step in [8, 4, 2, 1] {
-        let sum = block[child + step - 1];
-        let is_passed = sum <= target;
-        child += if is_passed { step } else { 0 };
-        before = if is_passed { sum } else { before };
-    }
-    (child, before)
-}
-
-fn fill(block: &mut Block, mut weights: impl Iterator<Item = u64>) {
-    let mut running = 0;
-    for sum in block {
-        running += weights.next().unwrap_or(0);
-        *sum = running;
-    }
-}
-
-fn weight_in(block: &Block, child: usize) -> u64 {
-    block[child] - if child == 0 { 0 } else { block[child - 1] }
 }
 
 /// Attempts that are looked up together.
@@ -142,9 +155,9 @@ pub struct Pool<'a> {
     /// Features that were visited and are still in the tree, and their weight.
     stale: Vec<u32>,
     stale_weight: u64,
-    /// The coming attempts: their random bits, and the features that these hit.
+    /// The coming attempts: their random bits, and the features that these hit, with their weights.
     bits: [u64; BATCH],
-    hits: [u32; BATCH],
+    hits: [(u32, u64); BATCH],
     /// The first attempt that was not made.
     next: usize,
 }
@@ -159,7 +172,7 @@ impl<'a> Pool<'a> {
             stale: Vec::new(),
             stale_weight: 0,
             bits: [0; BATCH],
-            hits: [0; BATCH],
+            hits: [(0, 0); BATCH],
             next: BATCH,
         }
     }
@@ -170,10 +183,10 @@ impl<'a> Pool<'a> {
         self.stale.push(feature);
     }
 
-    /// Draws an unvisited feature; `None` when those left weigh nothing.
+    /// Draws an unvisited feature of some weight; `None` when those left weigh nothing.
     ///
     /// `weights` are those of all features.
-    pub fn draw(&mut self, visited: &Marks, weights: &[u64]) -> Option<u32> {
+    pub fn draw(&mut self, visited: &Marks, weights: &[u64]) -> Option<(u32, u64)> {
         if self.stale_weight > self.total - self.stale_weight {
             self.refresh(visited, weights);
         }
@@ -186,10 +199,10 @@ impl<'a> Pool<'a> {
                 self.next = 0;
                 self.look_up();
             }
-            let feature = self.hits[self.next];
+            let hit = self.hits[self.next];
             self.next += 1;
-            if !visited.contains(feature) {
-                return Some(feature);
+            if !visited.contains(hit.0) {
+                return Some(hit);
             }
         }
     }
@@ -222,13 +235,13 @@ impl<'a> Pool<'a> {
 ///
 /// For uniform bits, the probability of a range of m integers is m / `bound` to within 2⁻⁶⁴.
 fn share(bits: u64, bound: u64) -> u64 {
-    (u128::from(bits) * u128::from(bound) >> 64) as u64
+    ((u128::from(bits) * u128::from(bound)) >> 64) as u64
 }
 
 /// Draws an index in proportion to `weights`, which must not all be 0.
 #[must_use]
 pub fn roulette(weights: &[u64], rng: &mut Pcg64) -> usize {
     let tree = SumTree::new(weights);
-    let [index] = tree.find([share(rng.next_u64(), tree.total())]);
+    let [(index, _)] = tree.find([share(rng.next_u64(), tree.total())]);
     index as usize
 }

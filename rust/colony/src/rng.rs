@@ -2,11 +2,11 @@
 //! `numpy.random.PCG64(numpy.random.SeedSequence(seed, spawn_key=(iteration, ant)))`.
 //!
 //! One stream per (seed, iteration, ant) makes an ant's choices independent of how many numbers
-//! the ants before it used, and lets the NumPy reference repeat them exactly.
+//! the ants before it used, and lets the reference in Python repeat them exactly.
 //!
 //! Sources: O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms
 //! for Random Number Generation" (2014), generator PCG-XSL-RR-128/64; the seed sequence is M. E.
-//! O'Neill's `seed_seq` alternative (2015), as NumPy's `SeedSequence` defines it.
+//! O'Neill's `seed_seq` alternative (2015), as `numpy.random.SeedSequence` defines it.
 
 const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 const POOL: usize = 4;

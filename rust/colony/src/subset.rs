@@ -1,11 +1,12 @@
 //! A set of features.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// A set of features, one bit each: 200 subsets of a million features take 25 MB.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Subset {
     words: Arc<[u64]>,
@@ -56,11 +57,12 @@ impl Subset {
 
 impl From<Subset> for String {
     fn from(subset: Subset) -> Self {
-        subset
-            .words
-            .iter()
-            .map(|word| format!("{word:016x}"))
-            .collect()
+        let mut text = String::with_capacity(16 * subset.words.len());
+        for word in subset.words.iter() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{word:016x}");
+        }
+        text
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Upper bound τ_max of the pheromone, where every trail starts (Stützle & Hoos 2000, §3.3).
+/// Upper bound of the pheromone, where every trail starts (Stützle & Hoos 2000, §3.3).
 pub const TAU_MAX: f64 = 1.0;
 
 /// The pheromone of every node, a feature or a size.
@@ -28,7 +28,7 @@ impl Trail {
     }
 
     /// Local update (Dorigo & Gambardella 1997, eq. 5): a node that an ant took loses pheromone,
-    /// τ ← (1 − ξ)τ + ξτ_min, so that the ants behind it look elsewhere. Returns the new value.
+    /// `tau ← (1 − xi) tau + xi tau_min`, so that the ants behind it look elsewhere. Returns the new value.
     ///
     /// Dorigo & Gambardella pull τ towards its initial value. Where that is the upper bound, the
     /// pull is none in the first iteration, and all ants build nearly one subset.
@@ -40,7 +40,8 @@ impl Trail {
     }
 
     /// Global update (Dorigo & Gambardella 1997, eq. 4, bounded as in Stützle & Hoos 2000, §3.2):
-    /// τ ← (1 − ρ)τ everywhere, ρτ_max more on the `best` nodes, then within [`tau_min`, τ_max].
+    /// `tau ← (1 − rho) tau` everywhere, `rho TAU_MAX` more on the `best` nodes, then all within
+    /// `tau_min` and `TAU_MAX`.
     pub fn reinforce(&mut self, best: impl Iterator<Item = usize>, rho: f64, tau_min: f64) {
         for tau in &mut self.values {
             *tau *= 1.0 - rho;

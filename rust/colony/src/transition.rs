@@ -44,11 +44,11 @@ impl Field {
                 pool.draw(&visited, &self.weights)
             };
             let best = || self.order.best(&mut cursor, &visited);
-            let Some(feature) = drawn.or_else(best) else {
+            let Some((feature, weight)) = drawn.or_else(best) else {
                 break;
             };
             visited.insert(feature);
-            pool.visit(feature, self.weights[feature as usize]);
+            pool.visit(feature, weight);
         }
         visited
     }

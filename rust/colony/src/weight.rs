@@ -2,7 +2,7 @@
 //!
 //! w = τ^α · η^β (Dorigo & Gambardella 1997, eq. 1), as an integer with 40 fractional bits. With
 //! integers a sum does not depend on its order, a removal leaves no rounding behind, and the
-//! NumPy reference reaches the same pick even where its power function rounds otherwise.
+//! reference in Python reaches the same pick even where its power function rounds otherwise.
 
 /// Number of features up to which the sum of all weights fits 64 bits, and a weight and an index
 /// fit one 64-bit [`rank`].
@@ -42,10 +42,11 @@ pub fn rank(weight: u64, feature: u32) -> u64 {
     (LARGEST - weight) << INDEX_BITS | u64::from(feature)
 }
 
-/// The feature of a [`rank`].
+/// The feature of a [`rank`], and its weight.
 #[must_use]
-pub fn ranked_feature(rank: u64) -> u32 {
-    (rank & (MAX_FEATURES as u64 - 1)) as u32
+pub fn unrank(rank: u64) -> (u32, u64) {
+    let feature = rank & (MAX_FEATURES as u64 - 1);
+    (feature as u32, LARGEST - (rank >> INDEX_BITS))
 }
 
 #[cfg(test)]
@@ -53,12 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rank_sorts_by_weight_then_feature_and_holds_the_latter() {
+    fn a_rank_sorts_by_weight_then_feature_and_holds_both() {
         let pairs = [(LARGEST, 0), (LARGEST, 5), (9, 2), (1, 0), (0, 0xff_ffff)];
         let ranks = pairs.map(|(weight, feature)| rank(weight, feature));
         assert!(ranks.is_sorted());
         for (rank, pair) in ranks.into_iter().zip(pairs) {
-            assert_eq!(ranked_feature(rank), pair.1);
+            assert_eq!(unrank(rank), (pair.1, pair.0));
         }
     }
 

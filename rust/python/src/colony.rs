@@ -1,8 +1,12 @@
 //! Bindings of the colony crate.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "Python reads these comments, as numpydoc"
+)]
+
 mod run;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -81,7 +85,7 @@ impl Drop for Turn<'_> {
 }
 
 impl Colony {
-    /// The state, for a moment: whoever holds it must not wait for the interpreter.
+    /// The state, for a moment: whoever holds it must not run Python, nor wait to do so.
     fn core(&self, py: Python<'_>) -> MutexGuard<'_, Core> {
         // A panic cannot happen halfway through a change that a later call would trip over.
         self.core
@@ -111,6 +115,10 @@ impl Colony {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err wants"
+)]
 fn to_python(error: ColonyError) -> PyErr {
     match error {
         ColonyError::NothingAsked => PyRuntimeError::new_err(error.to_string()),
@@ -151,7 +159,7 @@ impl Colony {
     fn new(
         py: Python<'_>,
         desirability: &Bound<'_, PyAny>,
-        n_ants: usize,
+        n_ants: i128,
         alpha: f64,
         beta: f64,
         q0: f64,
@@ -159,12 +167,12 @@ impl Colony {
         xi: f64,
         tau_min: f64,
         phi: f64,
-        min_features: usize,
-        max_features: Option<usize>,
-        seed: u64,
+        min_features: i128,
+        max_features: Option<i128>,
+        seed: i128,
     ) -> PyResult<Self> {
         let parameters = Parameters {
-            n_ants,
+            n_ants: natural("n_ants", n_ants)?,
             alpha,
             beta,
             q0,
@@ -172,9 +180,11 @@ impl Colony {
             xi,
             tau_min,
             phi,
-            min_features,
-            max_features,
-            seed,
+            min_features: natural("min_features", min_features)?,
+            max_features: max_features
+                .map(|size| natural("max_features", size))
+                .transpose()?,
+            seed: natural("seed", seed)?,
         };
         let desirability = float_vector(py, desirability)?;
         let core = Core::new(&desirability, parameters).map_err(to_python)?;
@@ -303,7 +313,7 @@ impl Colony {
         &self,
         py: Python<'_>,
         fitness: Py<PyAny>,
-        n_iterations: usize,
+        n_iterations: i128,
         n_jobs: isize,
         time_budget: Option<f64>,
         callback: Option<Py<PyAny>>,
@@ -312,7 +322,7 @@ impl Colony {
         let request = Request::new(
             py,
             fitness,
-            n_iterations,
+            natural("n_iterations", n_iterations)?,
             n_jobs,
             time_budget,
             callback,
@@ -350,10 +360,16 @@ impl Colony {
 
     /// The sizes that a subset may have, and the pheromone of each.
     #[getter]
-    fn size_pheromone(&self, py: Python<'_>) -> HashMap<usize, f64> {
-        let core = self.core(py);
-        let values = core.size_pheromone().iter().copied();
-        core.sizes().into_iter().zip(values).collect()
+    fn size_pheromone<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (sizes, trail) = {
+            let core = self.core(py);
+            (core.sizes(), core.size_pheromone().to_vec())
+        };
+        let dict = PyDict::new(py);
+        for (size, tau) in sizes.into_iter().zip(trail) {
+            dict.set_item(size, tau)?;
+        }
+        Ok(dict)
     }
 
     /// One dictionary per iteration, the open one included once one of its ants has a score.
@@ -438,6 +454,15 @@ impl Colony {
                 .map_or("None".into(), |best| best.score.to_string()),
         )
     }
+}
+
+/// A number that is not negative and fits its type; the core checks its range.
+fn natural<T: TryFrom<i128>>(name: &str, value: i128) -> PyResult<T> {
+    T::try_from(value).map_err(|_| {
+        ParameterError::new_err(format!(
+            "{name} is {value}: it must lie between 0 and 2**64 - 1"
+        ))
+    })
 }
 
 /// Any one-dimensional array-like of numbers, as numpy would convert it.

@@ -1,0 +1,464 @@
+//! Trees grown together, pass by pass, and their votes.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use crate::Error;
+use crate::binning::Cells;
+use crate::forest::{ForestParams, TrainingRows};
+use crate::random::{Stream, child_key};
+use crate::split::{Cut, Entry, Purity, Splitter, Verdict, Wide};
+
+/// A tree's whole vote. Whole numbers add up to the same sum in any order, which makes the result
+/// independent of how trees are shared among threads.
+const ONE_VOTE: u64 = 1 << 40;
+
+/// Votes of a class for a scored row, `n_classes` a row.
+pub(crate) type Votes = Vec<u64>;
+
+/// Nodes of at most this many entries are finished at once, column by column until a cut cannot be
+/// bettered; larger ones wait for a pass over the columns.
+const SMALL: usize = 8;
+
+/// Parts of a tree's key that are no child.
+const BOOTSTRAP: u64 = u64::MAX;
+
+/// Grows some trees of a forest for the votes of their leaves.
+pub(crate) struct Grower<'a, const K: usize> {
+    rows: &'a TrainingRows,
+    subset: &'a [usize],
+    scored: Option<&'a Cells>,
+    params: &'a ForestParams,
+    stop: &'a (dyn Fn() -> bool + Sync),
+    weights: Option<[f64; K]>,
+    /// Columns that a node draws before it settles for what it found.
+    n_candidates: usize,
+
+    /// The training rows of all trees; a node owns a range.
+    entries: Vec<Entry>,
+    /// The rows to vote for, likewise.
+    reached: Vec<u32>,
+    spare_entries: Vec<Entry>,
+    spare_reached: Vec<u32>,
+    splitter: Splitter<K>,
+    draw: Draw,
+    votes: Votes,
+}
+
+/// A node that is still to be cut, or to vote.
+#[derive(Clone)]
+struct Node<const K: usize> {
+    entries: Range<usize>,
+    reached: Range<usize>,
+    key: u64,
+    depth: u32,
+    total: [u32; K],
+}
+
+/// A cut and the column that makes it, by its position in the subset.
+#[derive(Clone, Copy)]
+struct Choice {
+    position: usize,
+    cut: Cut,
+}
+
+impl<'a, const K: usize> Grower<'a, K> {
+    pub(crate) fn new(
+        rows: &'a TrainingRows,
+        subset: &'a [usize],
+        scored: Option<&'a Cells>,
+        params: &'a ForestParams,
+        stop: &'a (dyn Fn() -> bool + Sync),
+    ) -> Self {
+        let n_scored = scored.unwrap_or(&rows.cells).n_rows();
+        let weights = params.class_weights.as_ref().map(|weights| {
+            let mut padded = [1.0; K];
+            padded[..weights.len()].copy_from_slice(weights);
+            padded
+        });
+        Self {
+            rows,
+            subset,
+            scored,
+            params,
+            stop,
+            weights,
+            n_candidates: subset.len().isqrt().max(1),
+            entries: Vec::new(),
+            reached: Vec::new(),
+            spare_entries: Vec::new(),
+            spare_reached: Vec::new(),
+            splitter: Splitter::new(params.min_samples_leaf),
+            draw: Draw::new(subset.len()),
+            votes: vec![0; n_scored * rows.n_classes()],
+        }
+    }
+
+    /// Grow the trees numbered `trees` and return their votes.
+    pub(crate) fn votes(mut self, trees: Range<usize>) -> Result<Votes, Error> {
+        let mut waiting = Vec::new();
+        for tree in trees {
+            if (self.stop)() {
+                return Err(Error::Stopped);
+            }
+            let root = self.plant(tree);
+            self.settle(root, &mut waiting)?;
+        }
+        while !waiting.is_empty() {
+            waiting = self.pass(waiting)?;
+        }
+        Ok(self.votes)
+    }
+
+    /// Draw a tree's rows, and return its root.
+    fn plant(&mut self, tree: usize) -> Node<K> {
+        let n_rows = self.rows.cells.n_rows();
+        let key = child_key(self.params.seed, tree as u64);
+        let mut weights = vec![0_u32; n_rows];
+        match self.params.bootstrap {
+            None => weights.fill(1),
+            Some(draws) => {
+                let mut stream = Stream::new(child_key(key, BOOTSTRAP));
+                for _ in 0..draws {
+                    weights[stream.below(n_rows)] += 1;
+                }
+            }
+        }
+        let (first_entry, first_reached) = (self.entries.len(), self.reached.len());
+        let mut total = [0; K];
+        for (row, &class) in self.rows.labels.iter().enumerate() {
+            let mut weight = weights[row];
+            total[usize::from(class)] += weight;
+            while weight > 0 {
+                let part = weight.min(Entry::MAX_WEIGHT);
+                self.entries.push(Entry::new::<K>(row, class, part));
+                weight -= part;
+            }
+        }
+        match self.scored {
+            Some(cells) => self.reached.extend(0..cells.n_rows() as u32),
+            None => self
+                .reached
+                .extend((0..n_rows as u32).filter(|&row| weights[row as usize] == 0)),
+        }
+        self.spare_entries
+            .resize(self.entries.len(), Entry::new::<K>(0, 0, 1));
+        self.spare_reached.resize(self.reached.len(), 0);
+        self.splitter.reserve(self.entries.len() - first_entry);
+        Node {
+            entries: first_entry..self.entries.len(),
+            reached: first_reached..self.reached.len(),
+            key,
+            depth: 0,
+            total,
+        }
+    }
+
+    /// Finish a node and all below it that can be finished at once; the rest joins `waiting`.
+    fn settle(&mut self, node: Node<K>, waiting: &mut Vec<Node<K>>) -> Result<(), Error> {
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            if node.reached.is_empty() {
+                continue;
+            }
+            if self.is_leaf(&node) {
+                self.vote(&node);
+            } else if node.entries.len() > SMALL {
+                waiting.push(node);
+            } else {
+                self.cut_now(&node, &mut open)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_leaf(&self, node: &Node<K>) -> bool {
+        let is_pure = node.total.iter().filter(|&&count| count > 0).count() == 1;
+        is_pure
+            || node.entries.len() < 2 * self.params.min_samples_leaf
+            || self
+                .params
+                .max_depth
+                .is_some_and(|depth| node.depth >= depth)
+    }
+
+    /// Draw columns for one node until enough were seen, and cut it or let it vote.
+    fn cut_now(&mut self, node: &Node<K>, open: &mut Vec<Node<K>>) -> Result<(), Error> {
+        let mut best: Option<Choice> = None;
+        let mut constant = 0;
+        let bound = bound(&node.total, self.weights.as_ref());
+        self.draw.start(node.key);
+        while let Some(position) = self.draw.next() {
+            match self.search(node, position) {
+                Verdict::Constant => constant += 1,
+                Verdict::NoCut => {}
+                Verdict::Cut(cut) => {
+                    if best.is_none_or(|best| cut.purity > best.cut.purity) {
+                        best = Some(Choice { position, cut });
+                    }
+                    if cut.purity >= bound {
+                        break;
+                    }
+                }
+            }
+            let drawn = self.draw.drawn();
+            if drawn >= self.n_candidates && drawn > constant {
+                break;
+            }
+            if drawn.is_multiple_of(1024) && (self.stop)() {
+                return Err(Error::Stopped);
+            }
+        }
+        self.divide(node, best, open);
+        Ok(())
+    }
+
+    fn search(&mut self, node: &Node<K>, position: usize) -> Verdict {
+        let column = self.subset[position];
+        self.splitter.search(
+            self.rows.cells.column(column),
+            self.rows.binning.mode(column),
+            &self.entries[node.entries.clone()],
+            &node.total,
+            self.weights.as_ref(),
+        )
+    }
+
+    /// Cut every node once: all draw their columns, then every column serves the nodes that drew it.
+    fn pass(&mut self, nodes: Vec<Node<K>>) -> Result<Vec<Node<K>>, Error> {
+        let drawn = self.draw_all(&nodes);
+        let (starts, order) = by_column(&drawn, self.subset.len(), self.n_candidates);
+        let mut best: Vec<Option<Choice>> = vec![None; nodes.len()];
+        for position in 0..self.subset.len() {
+            if (self.stop)() {
+                return Err(Error::Stopped);
+            }
+            for &index in &order[starts[position]..starts[position + 1]] {
+                let index = index as usize;
+                let Verdict::Cut(cut) = self.search(&nodes[index], position) else {
+                    continue;
+                };
+                // Of equal cuts the first drawn wins, as if the node had drawn one by one.
+                let rank = |position: usize| {
+                    let first = index * self.n_candidates;
+                    drawn[first..first + self.n_candidates]
+                        .iter()
+                        .position(|&drawn| drawn as usize == position)
+                };
+                let better =
+                    best[index].is_none_or(|best| match cut.purity.total_cmp(&best.cut.purity) {
+                        Ordering::Less => false,
+                        Ordering::Equal => rank(position) < rank(best.position),
+                        Ordering::Greater => true,
+                    });
+                if better {
+                    best[index] = Some(Choice { position, cut });
+                }
+            }
+        }
+        let mut waiting = Vec::new();
+        let mut open = Vec::new();
+        for (node, best) in nodes.into_iter().zip(best) {
+            if best.is_some() {
+                self.divide(&node, best, &mut open);
+            } else {
+                // Perhaps all its columns were constant: draw on, one by one.
+                self.cut_now(&node, &mut open)?;
+            }
+            for child in open.drain(..) {
+                self.settle(child, &mut waiting)?;
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// The first columns that each node draws, `n_candidates` a node.
+    fn draw_all(&mut self, nodes: &[Node<K>]) -> Vec<u32> {
+        let mut drawn = Vec::with_capacity(nodes.len() * self.n_candidates);
+        for node in nodes {
+            self.draw.start(node.key);
+            for _ in 0..self.n_candidates {
+                drawn.extend(self.draw.next().map(|position| position as u32));
+            }
+        }
+        drawn
+    }
+
+    /// Divide a node by its cut into two open ones; without a cut, let it vote.
+    fn divide(&mut self, node: &Node<K>, choice: Option<Choice>, open: &mut Vec<Node<K>>) {
+        let Some(Choice { position, cut }) = choice else {
+            return self.vote(node);
+        };
+        let column = self.subset[position];
+        let last = self.rows.binning.halfway(column, cut.low, cut.high);
+
+        let bins = self.rows.cells.column(column);
+        let mut left_total = [0; K];
+        let entries = partition(
+            &mut self.entries[node.entries.clone()],
+            &mut self.spare_entries,
+            |entry| {
+                let goes_left = bins[entry.row::<K>()] <= last;
+                let label = entry.label::<K>();
+                left_total[label.class::<K>()] += u32::from(goes_left) * label.weight::<K>();
+                goes_left
+            },
+        );
+        let bins = self.scored.unwrap_or(&self.rows.cells).column(column);
+        let reached = partition(
+            &mut self.reached[node.reached.clone()],
+            &mut self.spare_reached,
+            |row| bins[row as usize] <= last,
+        );
+
+        let mut right_total = node.total;
+        for (right, left) in right_total.iter_mut().zip(left_total) {
+            *right -= left;
+        }
+        let entries = node.entries.start + entries;
+        let reached = node.reached.start + reached;
+        open.push(Node {
+            entries: entries..node.entries.end,
+            reached: reached..node.reached.end,
+            key: child_key(node.key, 1),
+            depth: node.depth + 1,
+            total: right_total,
+        });
+        open.push(Node {
+            entries: node.entries.start..entries,
+            reached: node.reached.start..reached,
+            key: child_key(node.key, 0),
+            depth: node.depth + 1,
+            total: left_total,
+        });
+    }
+
+    /// Give the class shares of a leaf to the rows that reach it.
+    fn vote(&mut self, node: &Node<K>) {
+        let n_classes = self.rows.n_classes();
+        let weighted = |class: usize| {
+            let weight = self.weights.as_ref().map_or(1.0, |weights| weights[class]);
+            f64::from(node.total[class]) * weight
+        };
+        let whole: f64 = (0..n_classes).map(weighted).sum();
+        for class in (0..n_classes).filter(|&class| node.total[class] > 0) {
+            let share = (weighted(class) / whole * ONE_VOTE as f64).round() as u64;
+            for &row in &self.reached[node.reached.clone()] {
+                self.votes[row as usize * n_classes + class] += share;
+            }
+        }
+    }
+}
+
+/// Columns drawn one after another without replacement, by their positions in the subset.
+struct Draw {
+    n_columns: usize,
+    stream: Stream,
+    is_drawn: Vec<u64>,
+    drawn: Vec<usize>,
+}
+
+impl Draw {
+    fn new(n_columns: usize) -> Self {
+        Self {
+            n_columns,
+            stream: Stream::new(0),
+            is_drawn: vec![0; n_columns.div_ceil(64)],
+            drawn: Vec::new(),
+        }
+    }
+
+    fn start(&mut self, key: u64) {
+        self.stream = Stream::new(key);
+        for position in self.drawn.drain(..) {
+            self.is_drawn[position / 64] = 0;
+        }
+    }
+
+    fn drawn(&self) -> usize {
+        self.drawn.len()
+    }
+
+    fn next(&mut self) -> Option<usize> {
+        if self.drawn.len() == self.n_columns {
+            return None;
+        }
+        loop {
+            let position = self.stream.below(self.n_columns);
+            let (word, bit) = (position / 64, 1 << (position % 64));
+            if self.is_drawn[word] & bit == 0 {
+                self.is_drawn[word] |= bit;
+                self.drawn.push(position);
+                return Some(position);
+            }
+        }
+    }
+}
+
+/// Sort the draws of all nodes by column: where each column starts, and the nodes that drew it.
+fn by_column(drawn: &[u32], n_columns: usize, per_node: usize) -> (Vec<usize>, Vec<u32>) {
+    let mut starts = vec![0; n_columns + 1];
+    for &position in drawn {
+        starts[position as usize + 1] += 1;
+    }
+    for position in 0..n_columns {
+        starts[position + 1] += starts[position];
+    }
+    let mut next = starts.clone();
+    let mut order = vec![0; drawn.len()];
+    for (node, drawn) in drawn.chunks_exact(per_node).enumerate() {
+        for &position in drawn {
+            let slot = &mut next[position as usize];
+            order[*slot] = node as u32;
+            *slot += 1;
+        }
+    }
+    (starts, order)
+}
+
+/// Move the items that go left before the others, each side in its old order; return their number.
+fn partition<T: Copy>(
+    items: &mut [T],
+    spare: &mut [T],
+    mut goes_left: impl FnMut(T) -> bool,
+) -> usize {
+    let (mut left, mut right) = (0, 0);
+    for index in 0..items.len() {
+        let item = items[index];
+        let is_left = goes_left(item);
+        items[left] = item;
+        spare[right] = item;
+        left += usize::from(is_left);
+        right += usize::from(!is_left);
+    }
+    items[left..].copy_from_slice(&spare[..right]);
+    left
+}
+
+/// What no cut of these class counts can better: each class whole on one side or the other.
+///
+/// A purity is convex in the counts of a side, so its greatest value lies where each is 0 or all.
+fn bound<const K: usize>(total: &[u32; K], weights: Option<&[f64; K]>) -> f64 {
+    let mut classes = [0; 3];
+    let mut present = 0;
+    for (class, _) in total.iter().enumerate().filter(|&(_, &count)| count > 0) {
+        if present == classes.len() {
+            return f64::INFINITY;
+        }
+        classes[present] = class;
+        present += 1;
+    }
+    // Of three classes or fewer, one stands alone on a side.
+    classes[..present]
+        .iter()
+        .map(|&alone| {
+            let mut side = [0; K];
+            side[alone] = total[alone];
+            Wide {
+                total,
+                weights: weights.unwrap_or(&[1.0; K]),
+            }
+            .of(&side)
+        })
+        .fold(f64::NEG_INFINITY, f64::max)
+}

@@ -1,0 +1,394 @@
+//! The best cut of one node by one column.
+
+use std::ops::Add;
+
+use crate::binning::MAX_BINS;
+
+/// How a training row stands in a tree: row, class and bootstrap weight in one word.
+///
+/// `K` is the class count rounded up to a power of two, which says how many bits a class takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry(u32);
+
+const WEIGHT_BITS: u32 = 4;
+
+impl Entry {
+    /// A row drawn more often than this stands in several entries.
+    pub(crate) const MAX_WEIGHT: u32 = 1 << WEIGHT_BITS;
+
+    const fn row_bits<const K: usize>() -> u32 {
+        32 - WEIGHT_BITS - K.ilog2()
+    }
+
+    /// Rows that can be told apart.
+    pub(crate) const fn max_rows<const K: usize>() -> usize {
+        1 << Self::row_bits::<K>()
+    }
+
+    pub(crate) fn new<const K: usize>(row: usize, class: u8, weight: u32) -> Self {
+        let label = ((weight - 1) << K.ilog2()) | u32::from(class);
+        Self((label << Self::row_bits::<K>()) | row as u32)
+    }
+
+    pub(crate) fn row<const K: usize>(self) -> usize {
+        (self.0 & (Self::max_rows::<K>() as u32 - 1)) as usize
+    }
+
+    pub(crate) fn label<const K: usize>(self) -> Label {
+        Label(self.0 >> Self::row_bits::<K>())
+    }
+}
+
+/// The class and the weight of an entry.
+#[derive(Clone, Copy)]
+pub(crate) struct Label(u32);
+
+impl Label {
+    pub(crate) fn class<const K: usize>(self) -> usize {
+        self.0 as usize % K
+    }
+
+    pub(crate) fn weight<const K: usize>(self) -> u32 {
+        (self.0 >> K.ilog2()) + 1
+    }
+}
+
+/// A cut between two bins that a node's rows touch and none lies between.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Cut {
+    /// Gini's `sum(left^2) / left + sum(right^2) / right`: the greater, the purer both sides.
+    pub(crate) purity: f64,
+    /// The greatest bin on the left.
+    pub(crate) low: u8,
+    /// The least bin on the right.
+    pub(crate) high: u8,
+}
+
+/// What a column has to say about a node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// All rows lie in one bin.
+    Constant,
+    /// No cut leaves enough rows on both sides.
+    NoCut,
+    Cut(Cut),
+}
+
+/// How pure a node would become, given the class counts of one side of a cut.
+pub(crate) trait Purity<const K: usize> {
+    /// A class count.
+    type Count: Copy + Default + Add<Output = Self::Count> + From<u8>;
+
+    /// Gini's criterion; NaN where a side is empty.
+    fn of(&self, side: &[Self::Count; K]) -> f64;
+}
+
+/// Unweighted counts of nodes of at most `i16::MAX` draws: any x86-64 multiplies eight at a time.
+pub(crate) struct Narrow<const K: usize> {
+    total: [u16; K],
+    drawn: i32,
+}
+
+impl<const K: usize> Narrow<K> {
+    /// None where the node is too large.
+    pub(crate) fn new(total: &[u32; K]) -> Option<Self> {
+        let drawn: u32 = total.iter().sum();
+        i16::try_from(drawn).is_ok().then(|| Self {
+            total: total.map(|count| count as u16),
+            drawn: drawn.cast_signed(),
+        })
+    }
+}
+
+impl<const K: usize> Purity<K> for Narrow<K> {
+    type Count = u16;
+
+    #[inline]
+    fn of(&self, side: &[u16; K]) -> f64 {
+        let (mut squares, mut other_squares, mut drawn) = (0_i32, 0_i32, 0_i32);
+        for (&here, &total) in side.iter().zip(&self.total) {
+            let here = here.cast_signed();
+            let there = total.cast_signed() - here;
+            squares += i32::from(here) * i32::from(here);
+            other_squares += i32::from(there) * i32::from(there);
+            drawn += i32::from(here);
+        }
+        combine(
+            f64::from(squares),
+            f64::from(drawn),
+            f64::from(other_squares),
+            f64::from(self.drawn - drawn),
+        )
+    }
+}
+
+/// Counts of any size, weighted by class.
+pub(crate) struct Wide<'a, const K: usize> {
+    pub(crate) total: &'a [u32; K],
+    pub(crate) weights: &'a [f64; K],
+}
+
+impl<const K: usize> Purity<K> for Wide<'_, K> {
+    type Count = u32;
+
+    fn of(&self, side: &[u32; K]) -> f64 {
+        let (mut squares, mut other_squares, mut weight, mut other_weight) = (0.0, 0.0, 0.0, 0.0);
+        for ((&here, &total), &class_weight) in side.iter().zip(self.total).zip(self.weights) {
+            let there = f64::from(total - here) * class_weight;
+            let here = f64::from(here) * class_weight;
+            squares += here * here;
+            other_squares += there * there;
+            weight += here;
+            other_weight += there;
+        }
+        combine(squares, weight, other_squares, other_weight)
+    }
+}
+
+/// One division for `squares / weight + other_squares / other_weight`.
+#[inline]
+fn combine(squares: f64, weight: f64, other_squares: f64, other_weight: f64) -> f64 {
+    (squares * other_weight + other_squares * weight) / (weight * other_weight)
+}
+
+/// The bins that a node's rows touch, the column's mode aside.
+#[derive(Clone, Copy, Default)]
+struct Touched([u64; MAX_BINS / 64]);
+
+/// The first bin of each word of `Touched`.
+const FIRST_BINS: [u8; MAX_BINS / 64] = [0, 64, 128, 192];
+
+impl Touched {
+    #[inline]
+    fn insert(&mut self, bin: u8) {
+        self.0[usize::from(bin / 64)] |= 1 << (bin % 64);
+    }
+
+    /// The bins from `first` on.
+    fn from(mut self, first: u8) -> Self {
+        let word = usize::from(first / 64);
+        self.0[..word].fill(0);
+        self.0[word] &= u64::MAX << (first % 64);
+        self
+    }
+
+    /// The bins below `end`.
+    fn below(mut self, end: u8) -> Self {
+        let word = usize::from(end / 64);
+        self.0[word] &= !(u64::MAX << (end % 64));
+        self.0[word + 1..].fill(0);
+        self
+    }
+
+    #[inline]
+    fn ascending(self, mut visit: impl FnMut(u8)) {
+        for (first, mut word) in FIRST_BINS.into_iter().zip(self.0) {
+            while word != 0 {
+                visit(first + word.trailing_zeros() as u8);
+                word &= word - 1;
+            }
+        }
+    }
+
+    #[inline]
+    fn descending(self, mut visit: impl FnMut(u8)) {
+        for (first, mut word) in FIRST_BINS.into_iter().zip(self.0).rev() {
+            while word != 0 {
+                let bit = word.ilog2();
+                visit(first + bit as u8);
+                word ^= 1 << bit;
+            }
+        }
+    }
+
+    fn first(self) -> Option<u8> {
+        let word = self.0.iter().position(|&word| word != 0)?;
+        Some((64 * word as u32 + self.0[word].trailing_zeros()) as u8)
+    }
+
+    fn last(self) -> Option<u8> {
+        let word = self.0.iter().rposition(|&word| word != 0)?;
+        Some((64 * word as u32 + 63 - self.0[word].leading_zeros()) as u8)
+    }
+}
+
+/// Finds the best cut of a node by a column; its memory serves one node after another.
+pub(crate) struct Splitter<const K: usize> {
+    min_leaf: usize,
+    /// Labels and bins of the node's rows that lie outside the column's mode.
+    pending: Vec<u32>,
+    /// Class counts by bin; all zero between two searches, like the rest.
+    narrow: Vec<[u16; K]>,
+    wide: Vec<[u32; K]>,
+    rows: [u32; MAX_BINS],
+}
+
+impl<const K: usize> Splitter<K> {
+    /// Leave `min_leaf` rows or more on each side.
+    pub(crate) fn new(min_leaf: usize) -> Self {
+        Self {
+            min_leaf,
+            pending: Vec::new(),
+            narrow: vec![[0; K]; MAX_BINS],
+            wide: vec![[0; K]; MAX_BINS],
+            rows: [0; MAX_BINS],
+        }
+    }
+
+    /// Make room for nodes of `entries` entries.
+    pub(crate) fn reserve(&mut self, entries: usize) {
+        self.pending.resize(self.pending.len().max(entries), 0);
+    }
+
+    /// Search the cuts of a node with the class counts `total` by one column whose commonest bin is
+    /// `mode`.
+    ///
+    /// The rows in the mode (three cells of four are zero behind a rectifier) are never counted: the
+    /// cuts above the mode follow from the counts above it, those below from the counts below.
+    pub(crate) fn search(
+        &mut self,
+        column: &[u8],
+        mode: u8,
+        entries: &[Entry],
+        total: &[u32; K],
+        weights: Option<&[f64; K]>,
+    ) -> Verdict {
+        let mut outside = 0;
+        let pending = &mut self.pending[..entries.len()];
+        for &entry in entries {
+            let bin = column[entry.row::<K>()];
+            pending[outside] = (entry.label::<K>().0 << 8) | u32::from(bin);
+            outside += usize::from(bin != mode);
+        }
+        if outside == 0 {
+            return Verdict::Constant;
+        }
+        let mut node = Node {
+            pending: &self.pending[..outside],
+            in_mode: entries.len() - outside,
+            mode,
+            min_leaf: self.min_leaf,
+            rows: &mut self.rows,
+        };
+        match (weights, Narrow::new(total)) {
+            (None, Some(gini)) => node.best_cut(&gini, &mut self.narrow),
+            (None, None) => {
+                let weights = &[1.0; K];
+                node.best_cut(&Wide { total, weights }, &mut self.wide)
+            }
+            (Some(weights), _) => node.best_cut(&Wide { total, weights }, &mut self.wide),
+        }
+    }
+}
+
+/// A node as one column shows it.
+struct Node<'a> {
+    pending: &'a [u32],
+    in_mode: usize,
+    mode: u8,
+    min_leaf: usize,
+    rows: &'a mut [u32; MAX_BINS],
+}
+
+impl Node<'_> {
+    fn best_cut<P: Purity<K>, const K: usize>(
+        &mut self,
+        gini: &P,
+        histogram: &mut [[P::Count; K]],
+    ) -> Verdict {
+        let histogram: &mut [[P::Count; K]; MAX_BINS] =
+            histogram.try_into().expect("one cell a bin");
+        let touched = self.count(histogram);
+        let mut best = Cut {
+            purity: f64::NEG_INFINITY,
+            low: 0,
+            high: 0,
+        };
+        // From the top down to the mode, what was passed is the right side; the lowest of equal
+        // cuts wins, as in scikit-learn.
+        let mut side = [P::Count::default(); K];
+        let mut side_rows = 0;
+        let above = touched.from(self.mode);
+        above.descending(|bin| {
+            let purity = self.pass(bin, gini, histogram, &mut side, &mut side_rows);
+            if purity >= best.purity {
+                (best.purity, best.high) = (purity, bin);
+            }
+        });
+        // From the bottom up to the mode, it is the left side.
+        let mut lowest = f64::NEG_INFINITY;
+        let mut side = [P::Count::default(); K];
+        let mut side_rows = 0;
+        let below = touched.below(self.mode);
+        below.ascending(|bin| {
+            let purity = self.pass(bin, gini, histogram, &mut side, &mut side_rows);
+            if purity > lowest {
+                (lowest, best.low) = (purity, bin);
+            }
+        });
+
+        let mut present = touched;
+        if self.in_mode > 0 {
+            present.insert(self.mode);
+        }
+        if present.first() == present.last() {
+            return Verdict::Constant;
+        }
+        if lowest >= best.purity && lowest > f64::NEG_INFINITY {
+            let next = best.low + 1;
+            best.purity = lowest;
+            best.high = present.from(next).first().unwrap_or(next);
+        } else if best.purity > f64::NEG_INFINITY {
+            best.low = present.below(best.high).last().unwrap_or_default();
+        } else {
+            return Verdict::NoCut;
+        }
+        Verdict::Cut(best)
+    }
+
+    /// Count the rows outside the mode.
+    #[inline]
+    fn count<C: Copy + Add<Output = C> + From<u8>, const K: usize>(
+        &mut self,
+        histogram: &mut [[C; K]; MAX_BINS],
+    ) -> Touched {
+        let mut touched = Touched::default();
+        for &pending in self.pending {
+            let bin = pending as u8;
+            let label = Label(pending >> 8);
+            let count = &mut histogram[usize::from(bin)][label.class::<K>()];
+            *count = *count + C::from(label.weight::<K>() as u8);
+            touched.insert(bin);
+            if self.min_leaf > 1 {
+                self.rows[usize::from(bin)] += 1;
+            }
+        }
+        touched
+    }
+
+    /// Move a bin's rows to the side already passed, and rate the cut behind it.
+    #[inline]
+    fn pass<P: Purity<K>, const K: usize>(
+        &mut self,
+        bin: u8,
+        gini: &P,
+        histogram: &mut [[P::Count; K]; MAX_BINS],
+        side: &mut [P::Count; K],
+        side_rows: &mut usize,
+    ) -> f64 {
+        let counts = &mut histogram[usize::from(bin)];
+        for (side, &count) in side.iter_mut().zip(counts.iter()) {
+            *side = *side + count;
+        }
+        *counts = [P::Count::default(); K];
+        if self.min_leaf > 1 {
+            let rows = std::mem::take(&mut self.rows[usize::from(bin)]);
+            *side_rows += rows as usize;
+            let other_rows = self.pending.len() + self.in_mode - *side_rows;
+            if *side_rows < self.min_leaf || other_rows < self.min_leaf {
+                return f64::NEG_INFINITY;
+            }
+        }
+        gini.of(side)
+    }
+}
