@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -266,5 +267,6 @@ def _onnxruntime_errors() -> tuple[type[Exception], ...]:
 def _reason(error: Exception) -> str:
     """Return what a reader can use of an error that quotes its C++ signatures first."""
     message = str(error).strip()
-    at = message.find("CUDA failure")
-    return message[at:].split(" ; ")[0] if at >= 0 else message.splitlines()[0]
+    # Of CUDA, cuDNN or cuBLAS: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; ..."
+    failure = re.search(r"\w+ failure \d+: [^;]*", message)
+    return failure[0].strip() if failure else message.splitlines()[0]
