@@ -4,6 +4,8 @@ from typing import Any, Literal, Self, TypedDict, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+__all__ = ["Colony", "Evaluation", "Forest", "ForestStopped"]
+
 class _Summary(TypedDict):
     iteration: int
     best_score: float | None
@@ -96,15 +98,10 @@ class Colony:
     def from_json(cls, text: str) -> Self: ...
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]: ...
 
-# The forest.
-
-class ForestStopped(Exception):
-    """A forest passed its deadline before it was done."""
+class ForestStopped(Exception): ...
 
 @final
 class Forest:
-    """A histogram random forest that is grown, scored and thrown away for any subset of its columns."""
-
     def __new__(
         cls,
         rows: NDArray[np.float32],
