@@ -132,8 +132,11 @@ class FaceFeatures:
 def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
     """Return the path of the exported backbone, without a head."""
     weights = resolve_weights(settings.weights, reporter=reporter)
-    config = BackboneConfig(size=settings.size, taps=settings.taps, pooling=settings.pooling)
-    return cached_model(weights, config, reporter=reporter)
+    return cached_model(weights, _backbone_config(settings), reporter=reporter)
+
+
+def _backbone_config(settings: Settings) -> BackboneConfig:
+    return BackboneConfig(size=settings.size, taps=settings.taps, pooling=settings.pooling)
 
 
 def model_with_head(
@@ -149,7 +152,11 @@ def model_with_head(
         backbone,
         session,
         dataset,
-        HeadConfig(epochs=settings.head_epochs, seed=settings.seed),
+        HeadConfig(
+            channels=_backbone_config(settings).channels,
+            epochs=settings.head_epochs,
+            seed=settings.seed,
+        ),
         batch_size=settings.batch_size,
         reporter=reporter,
     )

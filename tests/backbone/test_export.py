@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_fast.backbone import BackboneConfig, Weights, cached_model, export_model
-from fer_fast.backbone.architecture import TAP_STRIDES
+from fer_fast.backbone.architecture import TAPS
 from fer_fast.errors import OutputError, ParameterError
 
 
@@ -97,14 +97,15 @@ def test_taps_are_pooled_and_stand_side_by_side(
     assert np.abs(features - np.hstack(expected)).max() <= 1e-3 * scale
 
 
-def test_every_tap_is_a_layer_of_keras_with_the_stated_stride() -> None:
+def test_every_tap_is_a_layer_of_keras_with_the_stated_grid() -> None:
     import keras
 
     network = keras.applications.MobileNetV2(
         include_top=False, weights=None, input_shape=(224, 224, 3)
     )
-    for tap, stride in TAP_STRIDES.items():
-        assert network.get_layer(tap).output.shape[1] == 224 // stride
+    for tap, (stride, channels) in TAPS.items():
+        side = 224 // stride
+        assert network.get_layer(tap).output.shape[1:] == (side, side, channels)
 
 
 def test_the_model_is_self_contained_and_has_static_width(random_model: Path) -> None:

@@ -16,18 +16,28 @@ from fer_fast.datasets import FaceDataset, Split
 from fer_fast.errors import ParameterError
 from fer_fast.head import DenseHead, HeadConfig, cached_head_model
 from fer_fast.head.dense import append_head
+from fer_fast.head.keras_training import _folded, _network
 from fer_fast.head.training import train_head
 from fer_fast.head.views import training_views
 from fer_fast.progress import SILENT
 
-QUICK = HeadConfig(units=(24, 16, 12), moved_copies=1, epochs=12, dropout=0.1, batch_size=16)
+QUICK = HeadConfig(
+    channels=576,
+    units=(24, 16, 12),
+    dropout=(0.0, 0.1, 0.1),
+    moved_copies=1,
+    epochs=12,
+    batch_size=16,
+)
 
 
 @pytest.fixture(scope="module")
 def backbone(imagenet: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_FAST_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return cached_model(imagenet, BackboneConfig(size=32, pooling="global"))
+        return cached_model(
+            imagenet, BackboneConfig(size=64, taps=("block_13_expand_relu",), pooling="2x2")
+        )
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +93,29 @@ def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
     np.testing.assert_allclose(mirrored, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("channels", [None, 6])
+def test_what_is_left_of_the_network_computes_what_the_network_did(channels: int | None) -> None:
+    import keras
+
+    config = HeadConfig(channels=channels, units=(8, 7, 5), dropout=(0.1, 0.2, 0.3))
+    rng = np.random.default_rng(1)
+    X = rng.normal(3, 2, (50, 24)).astype(np.float32)
+    mean, deviation = rng.uniform(1, 4, (2, channels or 24)).astype(np.float32)
+    network = _network(config, 24 // len(mean), len(mean))
+    network.set_weights(
+        [
+            rng.uniform(0.2, 1, w.shape) * w.shape[0] ** -0.5 - 0.1 * (w.ndim > 1)
+            for w in network.get_weights()
+        ]
+    )
+    last_rectifier = network.layers[-3]
+    reference = keras.Model(network.inputs, last_rectifier.output)
+    expected = reference.predict((X.reshape(50, -1, len(mean)) - mean) / deviation, verbose=0)
+    head = DenseHead(tuple(_folded(network, mean, deviation)))
+    np.testing.assert_allclose(head.activations(X), expected, rtol=1e-4, atol=1e-4)
+    assert expected.std() > 0.01
+
+
 def test_its_activations_tell_the_labels_of_unseen_faces(
     session: Session, head: DenseHead, dataset: FaceDataset
 ) -> None:
@@ -119,7 +152,7 @@ def test_a_head_is_trained_once_and_leaves_nothing_but_the_model(
         def task(self, *_: object) -> Any:
             return SILENT.task("", None)
 
-    short = HeadConfig(units=(8,), moved_copies=0, epochs=1)
+    short = HeadConfig(units=(8,), dropout=(0.5,), moved_copies=0, epochs=1)
     first = cached_head_model(backbone, session, dataset, short, reporter=Recorder())
     assert cached_head_model(backbone, session, dataset, short, reporter=Recorder()) == first
     assert ["from the cache" in note for note in notes] == [False, True]
@@ -160,8 +193,9 @@ def test_views_show_the_same_face_a_little_differently() -> None:
         {"units": (0,)},
         {"epochs": 0},
         {"moved_copies": -1},
-        {"dropout": 1.0},
-        {"dropout": float("nan")},
+        {"dropout": (0.1, 1.0, 0.1)},
+        {"dropout": (0.1,)},
+        {"label_smoothing": float("nan")},
         {"learning_rate": 0.0},
         {"weight_decay": -1.0},
     ],

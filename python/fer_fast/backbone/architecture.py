@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,25 +48,36 @@ LAYERS = tuple(_layers())
 """Each layer that has tensors: its name, and its tensors' names and shapes, in Keras' order."""
 
 
-def _tap_strides() -> dict[str, int]:
-    strides, stride = {"Conv1_relu": 2, "expanded_conv_project_BN": 2}, 2
-    block = 0
-    for _, _, repetitions in _BLOCKS[1:]:
+class Tap(NamedTuple):
+    """A layer whose activations can be features.
+
+    Its grid is ``ceil(size / stride)`` cells high and wide.
+    """
+
+    stride: int
+    channels: int
+
+
+def _taps() -> dict[str, Tap]:
+    taps = {"Conv1_relu": Tap(2, 32), "expanded_conv_project_BN": Tap(2, 16)}
+    stride, channels, block = 2, 16, 0
+    for expansion, out, repetitions in _BLOCKS[1:]:
         for _ in range(repetitions):
             block += 1
-            strides[f"block_{block}_expand_relu"] = stride
+            inner = channels * expansion
+            taps[f"block_{block}_expand_relu"] = Tap(stride, inner)
             # The depthwise convolution is what halves the grid.
             stride *= 2 if block in _HALVING_BLOCKS else 1
-            strides[f"block_{block}_depthwise_relu"] = stride
-            strides[f"block_{block}_project_BN"] = stride
-    return strides | {"out_relu": stride}
+            taps[f"block_{block}_depthwise_relu"] = Tap(stride, inner)
+            taps[f"block_{block}_project_BN"] = Tap(stride, out)
+            channels = out
+    return taps | {"out_relu": Tap(stride, 1280)}
 
 
 _HALVING_BLOCKS = (1, 3, 6, 13)
 
-TAP_STRIDES = _tap_strides()
-"""Keras' names of the layers whose activations can be features, each with the pixels per cell of
-its grid; a grid is ``ceil(size / stride)`` cells high and wide."""
+TAPS = _taps()
+"""By Keras' name of the layer."""
 
 
 def tensors_digest(tensors: Sequence[NDArray[np.float32]]) -> str:

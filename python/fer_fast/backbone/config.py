@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from fer_fast.backbone.architecture import TAP_STRIDES
+from fer_fast.backbone.architecture import TAPS
 from fer_fast.errors import ParameterError
 from fer_fast.settings import Pooling
 
@@ -49,11 +49,11 @@ class BackboneConfig:
         if not self.taps or len(set(self.taps)) < len(self.taps):
             raise ParameterError("the backbone's taps are none or repeated: name each layer once")
         for tap in self.taps:
-            if tap not in TAP_STRIDES:
+            if tap not in TAPS:
                 raise ParameterError(
-                    f"the backbone has no tap {tap!r}: name one of {', '.join(TAP_STRIDES)}"
+                    f"the backbone has no tap {tap!r}: name one of {', '.join(TAPS)}"
                 )
-            if self.pooling == "2x2" and self.size <= TAP_STRIDES[tap]:
+            if self.pooling == "2x2" and self.size <= TAPS[tap].stride:
                 raise ParameterError(
                     f"{tap} has one cell at {self.size} pixels, too few for 2x2 pooling: choose "
                     "another pooling or a larger size"
@@ -62,3 +62,8 @@ class BackboneConfig:
             raise ParameterError(
                 f"the backbone's pooling is {self.pooling!r}: choose {', '.join(get_args(Pooling))}"
             )
+
+    @property
+    def channels(self) -> int | None:
+        """Features of each cell of the grid, which stand together; None: taps' cells differ."""
+        return TAPS[self.taps[0]].channels if len(self.taps) == 1 else None

@@ -13,8 +13,14 @@ class HeadConfig:
 
     Attributes
     ----------
+    channels : int or None
+        The backbone's features per cell of its grid. The first layer is then shared by the cells:
+        it sees each alone, with the same weights, which leaves far fewer of them to overfit. None:
+        the first layer sees all features at once.
     units : tuple of int
         Width of each dense layer; the last one's activations are the features.
+    dropout : tuple of float
+        Share of each layer's activations that training drops.
     moved_copies : int
         How many more copies of each Training face there are, turned, scaled, shifted and mirrored
         by chance, beside the face and its mirror image.
@@ -22,8 +28,6 @@ class HeadConfig:
         Passes over Training at most; the learning rate falls to zero over them by half a cosine.
     patience : int
         Epochs without a better accuracy on PublicTest after which training ends.
-    dropout : float
-        Share of each layer's activations that training drops.
     label_smoothing : float
         Share of the target that is spread over all classes.
     learning_rate, weight_decay : float
@@ -33,13 +37,14 @@ class HeadConfig:
         Of the moved copies, the initial weights, the order of the faces and the dropout.
     """
 
-    units: tuple[int, ...] = (512, 256, 128)
+    channels: int | None = None
+    units: tuple[int, ...] = (256, 512, 128)
+    dropout: tuple[float, ...] = (0.1, 0.4, 0.4)
     moved_copies: int = 4
     epochs: int = 20
-    patience: int = 5
-    dropout: float = 0.5
+    patience: int = 8
     label_smoothing: float = 0.1
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     batch_size: int = 128
     seed: int = 0
@@ -51,7 +56,12 @@ class HeadConfig:
             raise ParameterError("the head's epochs, patience and batch size must be at least 1")
         if not 0 <= self.moved_copies <= 100:
             raise ParameterError(f"the head's moved copies are {self.moved_copies}: give 0 to 100")
-        if not (0 <= self.dropout < 1 and 0 <= self.label_smoothing < 1):
+        if len(self.dropout) != len(self.units):
+            raise ParameterError(
+                f"the head's dropout has {len(self.dropout)} shares for {len(self.units)} layers: "
+                "give one for each"
+            )
+        if not all(0 <= share < 1 for share in (*self.dropout, self.label_smoothing)):
             raise ParameterError("the head's dropout and label smoothing must be in [0, 1)")
         if not (self.learning_rate > 0 and self.weight_decay >= 0):
             raise ParameterError(

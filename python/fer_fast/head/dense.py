@@ -24,7 +24,8 @@ class DenseHead:
     Attributes
     ----------
     layers : tuple of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)), float32
-        Weights and biases, first layer first.
+        Weights and biases, first layer first. A layer whose ``n_in`` is a fraction of what it is
+        given is shared: it sees each run of ``n_in`` values alone.
     """
 
     layers: tuple[tuple[FloatArray, FloatArray], ...]
@@ -47,7 +48,7 @@ class DenseHead:
         ndarray of shape (n_faces, n_features), float32
         """
         for weights, bias in self.layers:
-            X = np.maximum(X @ weights + bias, np.float32(0))
+            X = np.maximum(X.reshape(-1, len(weights)) @ weights + bias, np.float32(0))
         return X
 
 
@@ -98,8 +99,11 @@ def append_head(backbone: Path, head: DenseHead, out: Path) -> None:
     for position, (weights, bias) in enumerate(head.layers):
         constants[f"head_weights_{position}"] = weights
         constants[f"head_bias_{position}"] = bias
-        names = [f"head_{position}", f"head_weights_{position}", f"head_bias_{position}"]
+        constants[f"head_shape_{position}"] = np.array([-1, len(weights)], dtype=np.int64)
+        flat = f"head_flat_{position}"
+        names = [flat, f"head_weights_{position}", f"head_bias_{position}"]
         dense += [
+            helper.make_node("Reshape", [f"head_{position}", f"head_shape_{position}"], [flat]),
             helper.make_node("Gemm", names, [f"head_sum_{position}"]),
             helper.make_node("Relu", [f"head_sum_{position}"], [f"head_{position + 1}"]),
         ]

@@ -26,11 +26,12 @@ FloatArray = NDArray[np.float32]
 def main(folder: Path) -> None:
     """Train as the folder's files say."""
     order = json.loads((folder / "config.json").read_text())
-    config = HeadConfig(**order | {"units": tuple(order["units"])})
+    lists = {name: tuple(value) for name, value in order.items() if isinstance(value, list)}
+    config = HeadConfig(**order | lists)
     views = [_matrix(path) for path in sorted(folder.glob("view-*.npy"))]
     training = views, _matrix(folder / "labels.npy")
     validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_labels.npy")
-    mean, deviation = _moments(views[0])
+    mean, deviation = _moments(views[0], config.channels or views[0].shape[1])
     model = _fit(config, training, validation, mean, deviation)
     arrays: dict[str, Any] = {
         f"{name}_{position}": array
@@ -45,16 +46,19 @@ def _matrix(path: Path) -> NDArray[Any]:
     return array
 
 
-def _moments(X: NDArray[np.float16], block: int = 2048) -> tuple[FloatArray, FloatArray]:
-    """Return each feature's mean and standard deviation, never holding all rows as float32."""
-    total, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+def _moments(
+    X: NDArray[np.float16], channels: int, block: int = 2048
+) -> tuple[FloatArray, FloatArray]:
+    """Return each channel's mean and standard deviation, never holding all rows as float32."""
+    total, squares = np.zeros(channels), np.zeros(channels)
     for start in range(0, len(X), block):
-        rows = X[start : start + block].astype(np.float32)
-        total += rows.sum(axis=0)
-        squares += np.square(rows).sum(axis=0)
-    mean = total / len(X)
-    variance = np.maximum(squares / len(X) - mean**2, 0)
-    # A feature that hardly varies on Training must not be blown up elsewhere.
+        cells = X[start : start + block].astype(np.float32).reshape(-1, channels)
+        total += cells.sum(axis=0)
+        squares += np.square(cells).sum(axis=0)
+    n_cells = X.size // channels
+    mean = total / n_cells
+    variance = np.maximum(squares / n_cells - mean**2, 0)
+    # A channel that hardly varies on Training must not be blown up elsewhere.
     return mean.astype(np.float32), np.sqrt(variance + 1e-3).astype(np.float32)
 
 
@@ -72,12 +76,12 @@ def _fit(
     tf.config.experimental.enable_op_determinism()
     views, y = training
     n_rows, n_in = views[0].shape
-    n_classes = len(LABELS)
     n_batches = max(1, n_rows // config.batch_size)
     rng = np.random.default_rng(config.seed)
 
     def standardised(rows: NDArray[np.float16]) -> FloatArray:
-        result: FloatArray = (rows.astype(np.float32) - mean) / deviation
+        cells = rows.astype(np.float32).reshape(len(rows), -1, len(mean))
+        result: FloatArray = (cells - mean) / deviation
         return result
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -101,20 +105,14 @@ def _fit(
             # Ascending rows are read faster from a file, and a batch has no order.
             rows = np.sort(self._order[batch::n_batches])
             X = np.stack([views[self._view[row]][row] for row in rows])
-            return standardised(X), np.eye(n_classes, dtype=np.float32)[y[rows]]
+            return standardised(X), np.eye(len(LABELS), dtype=np.float32)[y[rows]]
 
     class Lines(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
             figures = {"epoch": epoch + 1, "accuracy": float(logs["val_accuracy"])}
             print(json.dumps(figures), flush=True)
 
-    model = keras.Sequential([keras.Input((n_in,))])
-    for units in config.units:
-        model.add(keras.layers.Dense(units, use_bias=False))
-        model.add(keras.layers.BatchNormalization(momentum=0.9))
-        model.add(keras.layers.ReLU())
-        model.add(keras.layers.Dropout(config.dropout))
-    model.add(keras.layers.Dense(n_classes, activation="softmax"))
+    model = _network(config, n_in // len(mean), len(mean))
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate, config.epochs * n_batches
     )
@@ -128,7 +126,7 @@ def _fit(
         Batches(),
         validation_data=(
             standardised(X_validation),
-            np.eye(n_classes, dtype=np.float32)[y_validation],
+            np.eye(len(LABELS), dtype=np.float32)[y_validation],
         ),
         validation_batch_size=512,
         epochs=config.epochs,
@@ -143,24 +141,40 @@ def _fit(
     return model
 
 
+def _network(config: HeadConfig, n_cells: int, channels: int) -> Any:
+    """Return the untrained network from standardised cells to the expressions' probabilities."""
+    import keras
+
+    model = keras.Sequential([keras.Input((n_cells, channels))])
+    for position, (units, dropout) in enumerate(zip(config.units, config.dropout, strict=True)):
+        model.add(keras.layers.Dense(units, use_bias=False))
+        model.add(keras.layers.BatchNormalization(momentum=0.9))
+        model.add(keras.layers.ReLU())
+        model.add(keras.layers.Dropout(dropout))
+        if position == 0:
+            model.add(keras.layers.Flatten())
+    model.add(keras.layers.Dense(len(LABELS), activation="softmax"))
+    return model
+
+
 def _folded(
     model: Any, mean: FloatArray, deviation: FloatArray
 ) -> list[tuple[FloatArray, FloatArray]]:
     """Return weights and biases with the standardisation and batch normalisations in them."""
     import keras
 
-    folded = []
-    scale, shift = 1 / deviation, -mean / deviation
+    folded: list[tuple[FloatArray, FloatArray]] = []
     for dense, norm in zip(model.layers, model.layers[1:], strict=False):
         if not isinstance(norm, keras.layers.BatchNormalization):
             continue
-        (kernel,) = dense.get_weights()
+        (weights,) = dense.get_weights()
+        bias = np.zeros(weights.shape[1], dtype=np.float32)
+        if not folded:
+            weights = weights / deviation[:, None]
+            bias = -mean @ weights
         gamma, beta, moving_mean, moving_variance = norm.get_weights()
         gain = gamma / np.sqrt(moving_variance + norm.epsilon)
-        weights = scale[:, None] * kernel * gain
-        bias = (shift @ kernel - moving_mean) * gain + beta
-        folded.append((weights.astype(np.float32), bias.astype(np.float32)))
-        scale, shift = np.ones(len(gain), np.float32), np.zeros(len(gain), np.float32)
+        folded.append((weights * gain, (bias - moving_mean) * gain + beta))
     return folded
 
 
