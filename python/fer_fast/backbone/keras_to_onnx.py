@@ -55,7 +55,8 @@ def _to_onnx(network: Any, config: BackboneConfig) -> Any:
         images = tf.expand_dims(tf.cast(pixels, tf.float32), -1) / 127.5 - 1.0
         if config.size != FACE_SIDE:
             images = tf.image.resize(images, side, method="bilinear")
-        taps = network(tf.concat([images] * 3, axis=-1), training=False)
+        # Keras returns a list only where there are several.
+        taps = tf.nest.flatten(network(tf.concat([images] * 3, axis=-1), training=False))
         # Keras' Flatten would compute the shape at run time, which CUDA leaves to the CPU.
         flat = [tf.reshape(tap, (-1, width)) for tap, width in zip(taps, widths, strict=True)]
         return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
