@@ -7,11 +7,9 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 
 from fer_fast.backbone import open_session
 from fer_fast.backbone.half import cached_half, write_half
-from fer_fast.datasets import Split, load_dataset
 from fer_fast.errors import FerFastError, ParameterError
 
 
@@ -51,26 +49,6 @@ def test_weights_shrink_and_the_interface_stays(random_model: Path, tmp_path: Pa
     assert list(after.input) == list(before.input)
     assert list(after.output) == list(before.output)
     assert (tmp_path / "half.onnx").stat().st_size < 0.55 * random_model.stat().st_size
-
-
-@pytest.mark.real_data
-def test_a_forest_is_as_right_on_half_precision(
-    imagenet_model: Path, fer2013: Path, tmp_path: Path
-) -> None:
-    dataset = load_dataset(fer2013)
-    rng = np.random.default_rng(0)
-    training = rng.choice(dataset.rows(Split.TRAINING), 2000, replace=False)
-    test = rng.choice(dataset.rows(Split.PUBLIC_TEST), 1500, replace=False)
-    write_half(imagenet_model, tmp_path / "half.onnx")
-    single, half = (open_session(path, "cpu") for path in (imagenet_model, tmp_path / "half.onnx"))
-    forest = RandomForestClassifier(90, random_state=0, n_jobs=2)
-    forest.fit(single.features(dataset.pixels[training]), dataset.labels[training])
-    accuracies = [
-        forest.score(session.features(dataset.pixels[test]), dataset.labels[test])
-        for session in (single, half)
-    ]
-    assert accuracies[0] > 0.3
-    assert abs(accuracies[0] - accuracies[1]) <= 0.003
 
 
 @pytest.mark.usefixtures("cache")
