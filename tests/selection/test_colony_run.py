@@ -346,7 +346,7 @@ def broken_states():
     yield changed(lambda c: c["parameters"].update(unheard_of=0))
 
 
-@pytest.mark.parametrize("text", broken_states())
+@pytest.mark.parametrize("text", list(broken_states()))
 def test_a_broken_state_is_refused(text):
     with pytest.raises(ParameterError, match="cannot be restored|it must lie"):
         Colony.from_json(text)
@@ -472,14 +472,11 @@ def fitness(subset):
         return 1.0
     print("ready", flush=True)
     time.sleep(3600)
-reason = colony.run(fitness, n_jobs=2, interrupt_grace=0.05)
+reason = colony.run(fitness, interrupt_grace=0.05)
 print(reason, colony.evaluations, colony.best_score)
 """
     )
-    assert (code, out.split()) == (0, ["ready", "interrupted", "3", "1.0"]) or (
-        code,
-        out.split(),
-    ) == (0, ["interrupted", "3", "1.0"]), err
+    assert (code, out.split()) == (0, ["interrupted", "3", "1.0"]), err
 
 
 def test_a_second_ctrl_c_raises():

@@ -1,6 +1,6 @@
 //! Scores of subsets seen before: equal subsets are never evaluated twice.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::subset::Subset;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cache {
-    scores: HashMap<Subset, f64>,
+    scores: BTreeMap<Subset, f64>,
 }
 
 impl Cache {

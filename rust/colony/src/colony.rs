@@ -1,6 +1,6 @@
 //! The loop: ask for subsets, tell their scores.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -238,7 +238,7 @@ impl Colony {
     /// [`ColonyError::NothingAsked`] if no iteration is open.
     pub fn unscored(&self) -> Result<Vec<usize>, ColonyError> {
         let open = self.opened()?;
-        let mut firsts = HashMap::new();
+        let mut firsts = BTreeMap::new();
         for ant in (0..open.subsets.len()).filter(|&ant| open.scores[ant].is_none()) {
             firsts.entry(&open.subsets[ant]).or_insert(ant);
         }
