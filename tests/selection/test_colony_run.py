@@ -157,13 +157,13 @@ def test_any_real_number_is_a_score(returned):
     assert one.best_score == 1.0
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     pass
 
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
 def test_an_exception_of_the_fitness_comes_back_as_itself_with_its_traceback(n_jobs):
-    error = Broken("as it was")
+    error = BrokenError("as it was")
 
     def deep_inside(subset):
         if len(subset) > 10:
@@ -171,7 +171,7 @@ def test_an_exception_of_the_fitness_comes_back_as_itself_with_its_traceback(n_j
         return fitness(subset)
 
     one = colony()
-    with pytest.raises(Broken) as caught:
+    with pytest.raises(BrokenError) as caught:
         one.run(deep_inside, n_jobs=n_jobs)
     assert caught.value is error
     assert "deep_inside" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
@@ -182,9 +182,9 @@ def test_an_exception_of_the_fitness_comes_back_as_itself_with_its_traceback(n_j
 
 def test_an_exception_of_the_callback_comes_back_as_itself():
     def callback(_):
-        raise Broken
+        raise BrokenError
 
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenError):
         colony().run(fitness, callback=callback)
 
 
@@ -348,7 +348,7 @@ def broken_states():
 
 @pytest.mark.parametrize("text", list(broken_states()))
 def test_a_broken_state_is_refused(text):
-    with pytest.raises(ParameterError, match="cannot be restored|it must lie"):
+    with pytest.raises(ParameterError, match=r"cannot be restored|it must lie"):
         Colony.from_json(text)
 
 
@@ -427,8 +427,7 @@ def interrupted(script, signals=1):
     )
     try:
         for _ in range(signals):
-            while process.stdout.readline().strip() != "ready":
-                assert process.poll() is None, process.stderr.read()
+            assert process.stdout.readline() == "ready\n", process.stderr.read()
             process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     finally:

@@ -62,7 +62,8 @@ def anova_desirability(X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
     finite = F[np.isfinite(F)]
     scale = float(np.quantile(finite, 0.99)) if finite.size else 0.0
     ratio = F / scale if scale > 0 else np.where(np.isposinf(F), 1.0, 0.0)
-    return np.clip(np.nan_to_num(ratio, nan=0.0, posinf=1.0), FLOOR, 1.0)
+    clipped: NDArray[np.float64] = np.clip(np.nan_to_num(ratio, posinf=1.0), FLOOR, 1.0)
+    return clipped
 
 
 def _f_statistic(block: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
