@@ -4,6 +4,8 @@ from typing import Any, Literal, Self, TypedDict, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+__all__ = ["Colony", "Evaluation"]
+
 class _Summary(TypedDict):
     iteration: int
     best_score: float | None
