@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 # The forest.
 
-class ForestStopped(Exception):
+class ForestStopped(Exception):  # noqa: N818
     """A forest passed its deadline before it was done."""
 
 @final
 class Forest:
-    """A histogram random forest that is grown, scored and thrown away for any subset of its columns."""
+    """A histogram random forest that is grown, scored and thrown away."""
 
     def __new__(
         cls,
