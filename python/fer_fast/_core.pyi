@@ -1,22 +1,107 @@
-"""The extension module."""
-
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self, TypedDict, final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-# The forest.
+__all__ = ["Colony", "Evaluation", "Forest", "ForestStopped"]
 
-class ForestStopped(Exception):  # noqa: N818
-    """A forest passed its deadline before it was done."""
+class _Summary(TypedDict):
+    iteration: int
+    best_score: float | None
+    best_fitness: float | None
+    mean_score: float | None
+    best_size: int | None
+    mean_size: float
+    evaluations: int
+    cache_hits: int
+    complete: bool
+
+@final
+class Evaluation:
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def ant(self) -> int: ...
+    @property
+    def n_ants(self) -> int: ...
+    @property
+    def settled(self) -> int: ...
+    @property
+    def score(self) -> float | None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def best_score(self) -> float | None: ...
+    @property
+    def best_size(self) -> int | None: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def cache_hits(self) -> int: ...
+    @property
+    def elapsed(self) -> float: ...
+
+@final
+class Colony:
+    def __new__(
+        cls,
+        desirability: ArrayLike,
+        *,
+        n_ants: int = 20,
+        alpha: float = 1.1,
+        beta: float = 1.5,
+        q0: float = 0.9,
+        rho: float = 0.2,
+        xi: float = 0.2,
+        tau_min: float = 0.05,
+        phi: float = 0.99,
+        min_features: int = 1,
+        max_features: int | None = None,
+        seed: int = 0,
+    ) -> Self: ...
+    def ask(self) -> list[NDArray[np.int64]]: ...
+    def unscored(self) -> list[int]: ...
+    def tell(self, scores: Sequence[float | None]) -> None: ...
+    def run(
+        self,
+        fitness: Callable[[NDArray[np.int64]], float],
+        *,
+        n_iterations: int = 3,
+        n_jobs: int = 1,
+        time_budget: float | None = None,
+        callback: Callable[[Evaluation], object] | None = None,
+        interrupt_grace: float | None = None,
+    ) -> Literal["iterations", "converged", "time_budget", "callback", "interrupted"]: ...
+    @property
+    def best_subset(self) -> NDArray[np.int64] | None: ...
+    @property
+    def best_score(self) -> float | None: ...
+    @property
+    def best_fitness(self) -> float | None: ...
+    @property
+    def pheromone(self) -> NDArray[np.float64]: ...
+    @property
+    def size_pheromone(self) -> dict[int, float]: ...
+    @property
+    def history(self) -> list[_Summary]: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def n_ants(self) -> int: ...
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def evaluations(self) -> int: ...
+    def to_json(self) -> str: ...
+    @classmethod
+    def from_json(cls, text: str) -> Self: ...
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]: ...
+
+class ForestStopped(Exception): ...
 
 @final
 class Forest:
-    """A histogram random forest that is grown, scored and thrown away."""
-
     def __new__(
         cls,
         rows: NDArray[np.float32],

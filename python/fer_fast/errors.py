@@ -1,7 +1,8 @@
 """The failures that a user can cause and mend.
 
-Each message is one sentence that says what is wrong, where, and what to do. The command line prints
-it and exits with status 2; anything that is not a `FerFastError` is a defect and keeps its traceback.
+Each message is one sentence that says what is wrong, where, and what to do. The command line
+prints it and exits with status 2; anything that is not a `FerFastError` is a defect and keeps its
+traceback.
 """
 
 

@@ -32,23 +32,25 @@ class Reporter(Protocol):
         """Open a task of `total` units (None: unknown) that is shown until its context ends."""
 
 
-class _SilentTask:
+class _Silence:
+    """A reporter and its own task: both hear everything and say nothing."""
+
     def advance(self, steps: int = 1, status: str = "") -> None:
         pass
 
-
-class _SilentReporter:
     def note(self, message: str) -> None:
         pass
 
-    def warn(self, message: str) -> None:
-        pass
+    warn = note
 
     def task(
-        self, description: str, total: int | None, unit: str = ""
+        self,
+        description: str,  # noqa: ARG002
+        total: int | None,  # noqa: ARG002
+        unit: str = "",  # noqa: ARG002
     ) -> AbstractContextManager[Task]:
-        return nullcontext(_SilentTask())
+        return nullcontext(self)
 
 
-SILENT: Reporter = _SilentReporter()
+SILENT: Reporter = _Silence()
 """The reporter of a library user who asked for none."""

@@ -1,1 +1,23 @@
 """The frozen backbone: weights, ONNX export, device, feature extraction."""
+
+from fer_fast.backbone.config import BackboneConfig, Precision
+from fer_fast.backbone.diagnosis import Check, diagnose
+from fer_fast.backbone.export import cached_model, export_model, require_exporter
+from fer_fast.backbone.features import cached_features
+from fer_fast.backbone.session import Session, open_session
+from fer_fast.backbone.weights import Weights, resolve_weights
+
+__all__ = [
+    "BackboneConfig",
+    "Check",
+    "Precision",
+    "Session",
+    "Weights",
+    "cached_features",
+    "cached_model",
+    "diagnose",
+    "export_model",
+    "open_session",
+    "require_exporter",
+    "resolve_weights",
+]

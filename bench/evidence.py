@@ -1,0 +1,304 @@
+"""Compare the ants' choice with chance and with cheaper ways to choose.
+
+Every method chooses on Training and PublicTest alone; a forest on its choice is fitted on Training
+and scored on PrivateTest. For each seed, of the colony and of all forests:
+
+- ants: the colony with its forest fitness, whose subset size k the others take over
+- best random: the best of as many random subsets of size k as the colony evaluated
+- random: one random subset of size k
+- k best F: the k features with the highest ANOVA F
+- importances: the k features that a forest on all of them finds most important
+- RFE: recursive elimination of the least important quarter down to k
+- all: every feature
+
+A second table follows one search from 60 to 2,000 evaluations.
+
+    python bench/evidence.py --data fer2013.csv.gz --weights WEIGHTS.h5 --preset best
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import t as student
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_selection import RFE
+from sklearn.model_selection import train_test_split
+
+from fer_fast.datasets import LABELS, Split, shared_across_splits
+from fer_fast.evaluation import HeldOutScores, evaluate
+from fer_fast.model import fit_classifier
+from fer_fast.pipeline import extract
+from fer_fast.selection import Colony, ForestFitness
+from fer_fast.selection.desirability import anova_f, scaled_scores
+from fer_fast.settings import PRESETS, Settings
+
+Subset = NDArray[np.int64]
+
+
+class Experiment:
+    """The features, and what every method shares."""
+
+    def __init__(self, settings: Settings, rows: int) -> None:
+        features = extract(settings)
+        self.settings, dataset = settings, features.dataset
+        y = dataset.labels.astype(np.int64)
+        training, validation, test = (dataset.rows(split) for split in Split)
+        if rows and rows < len(training):
+            training, _ = train_test_split(
+                training, train_size=rows, stratify=y[training], random_state=0
+            )
+        X = features.X
+        self.X, self.y = X[training], y[training]
+        self.X_validation, self.y_validation = X[validation], y[validation]
+        self.X_test, self.y_test = X[test], y[test]
+        self.shared = shared_across_splits(dataset)[test]
+        self.F = anova_f(self.X, self.y)
+        self.n_features = X.shape[1]
+
+    def fitness(self, seed: int) -> ForestFitness:
+        """Return the colony's fitness, which scores on PublicTest."""
+        settings, rows = self.settings, np.arange(len(self.y))
+        if 0 < settings.fitness_rows < len(rows):
+            rows, _ = train_test_split(
+                rows, train_size=settings.fitness_rows, stratify=self.y, random_state=seed
+            )
+        return ForestFitness(
+            self.X[rows],
+            self.y[rows],
+            self.X_validation,
+            self.y_validation,
+            n_estimators=settings.trees,
+            scoring=settings.scoring,
+            random_state=seed,
+        )
+
+    def colony(self, seed: int) -> Colony:
+        """Return a colony that has not yet searched."""
+        settings = self.settings
+        return Colony(
+            scaled_scores(self.F),
+            n_ants=settings.ants,
+            alpha=settings.alpha,
+            beta=settings.beta,
+            q0=settings.q0,
+            rho=settings.rho,
+            seed=seed,
+        )
+
+    def test(self, subset: Subset, seed: int) -> HeldOutScores:
+        """Return the scores on PrivateTest of a forest fitted on Training."""
+        classifier = fit_classifier(
+            *(self.X, self.y, subset),
+            n_estimators=self.settings.trees,
+            random_state=seed,
+            n_jobs=self.settings.jobs,
+        )
+        return evaluate(self.y_test, classifier.predict(self.X_test), self.shared, LABELS)
+
+    def forest(self, seed: int) -> RandomForestClassifier:
+        """Return the forest that ranks features."""
+        return RandomForestClassifier(
+            self.settings.trees, random_state=seed, n_jobs=self.settings.jobs
+        )
+
+
+def top(scores: NDArray[np.floating[Any]], k: int) -> Subset:
+    return np.sort(np.argsort(-np.nan_to_num(scores), kind="stable")[:k])
+
+
+def run_seed(experiment: Experiment, seed: int, rfe: bool) -> dict[str, dict[str, Any]]:
+    """Return each method's subset, seconds to choose it, and scores."""
+    n, settings = experiment.n_features, experiment.settings
+    rng = np.random.default_rng(seed)
+    fitness, colony = experiment.fitness(seed), experiment.colony(seed)
+
+    def ants() -> Subset:
+        colony.run(fitness, n_iterations=settings.iterations, n_jobs=settings.jobs)
+        assert colony.best_subset is not None
+        return colony.best_subset
+
+    def random() -> Subset:
+        return np.sort(rng.choice(n, k, replace=False))
+
+    def best_random() -> Subset:
+        return max((random() for _ in range(colony.evaluations)), key=fitness)
+
+    def importances() -> Subset:
+        fitted = experiment.forest(seed).fit(experiment.X, experiment.y)
+        return top(fitted.feature_importances_, k)
+
+    def elimination() -> Subset:
+        forest = experiment.forest(seed)
+        fitted = RFE(forest, n_features_to_select=k, step=0.25).fit(experiment.X, experiment.y)
+        return np.flatnonzero(fitted.support_)
+
+    methods: dict[str, Callable[[], Subset]] = {
+        "ants": ants,
+        "best random": best_random,
+        "random": random,
+        "k best F": lambda: top(experiment.F, k),
+        "importances": importances,
+        **({"RFE": elimination} if rfe else {}),
+        "all": lambda: np.arange(n),
+    }
+    found, k = {}, 0
+    for name, method in methods.items():
+        start = time.perf_counter()
+        subset = method()
+        seconds = time.perf_counter() - start
+        if name == "ants":
+            k = len(subset)
+        scores = experiment.test(subset, seed)
+        found[name] = {
+            "subset": subset.tolist(),
+            "seconds": seconds,
+            "validation": fitness(subset),
+            "accuracy": scores.test.accuracy,
+            "accuracy_deduplicated": scores.test_deduplicated.accuracy,
+            "f1_macro": scores.test.f1_macro,
+        }
+    return found
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Return the mean and the half width of its 95 % confidence interval (Student's t)."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, float("nan")
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    return mean, float(student.ppf(0.975, len(values) - 1) * error)
+
+
+def stability(subsets: list[list[int]], n: int) -> tuple[float, float]:
+    """Return the mean over pairs of Jaccard's index and of Kuncheva's.
+
+    Kuncheva's is the overlap beyond chance over the most it can be beyond chance (A stability index
+    for feature selection, 2007); where two sizes differ, that most is the smaller of them.
+    """
+    jaccard, kuncheva = [], []
+    for a, b in itertools.combinations(map(set, subsets), 2):
+        overlap, chance, most = len(a & b), len(a) * len(b) / n, min(len(a), len(b))
+        jaccard.append(overlap / len(a | b))
+        kuncheva.append((overlap - chance) / (most - chance) if most > chance else float("nan"))
+    return (float(np.mean(jaccard)), float(np.mean(kuncheva))) if jaccard else (np.nan, np.nan)
+
+
+def methods_table(runs: list[dict[str, dict[str, Any]]], n: int) -> tuple[Table, dict[str, Any]]:
+    title = f"{len(runs)} seeds, {n:,} features: mean ± 95 % interval"
+    columns = ("method", "k", "PublicTest", "PrivateTest", "deduplicated", "macro-F1")
+    table = Table(*columns, "Jaccard", "Kuncheva", "s", title=title)
+    figures: dict[str, Any] = {}
+    for name in runs[0]:
+        of_method = [run[name] for run in runs]
+        measures = {
+            key: interval([one[key] for one in of_method])
+            for key in ("validation", "accuracy", "accuracy_deduplicated", "f1_macro", "seconds")
+        }
+        measures["k"] = interval([float(len(one["subset"])) for one in of_method])
+        jaccard, kuncheva = stability([one["subset"] for one in of_method], n)
+        figures[name] = measures | {"jaccard": jaccard, "kuncheva": kuncheva}
+        shown = ("validation", "accuracy", "accuracy_deduplicated", "f1_macro")
+        table.add_row(
+            name,
+            f"{measures['k'][0]:,.0f}",
+            *("{:.4f} ± {:.4f}".format(*measures[key]) for key in shown),
+            *(f"{jaccard:.2f}", f"{kuncheva:.2f}", f"{measures['seconds'][0]:.1f}"),
+        )
+    return table, figures
+
+
+def search_table(
+    experiment: Experiment, checkpoints: list[int]
+) -> tuple[Table, list[dict[str, float]]]:
+    """Follow one search: its best subset after so many subsets proposed."""
+    columns = ("subsets", "evaluated", "k", "PublicTest", "PrivateTest", "deduplicated", "s")
+    table = Table(*columns, title="One search, seed 0")
+    fitness, colony = experiment.fitness(0), experiment.colony(0)
+    seconds, rows = 0.0, []
+    for checkpoint in checkpoints:
+        start = time.perf_counter()
+        missing = checkpoint // colony.n_ants - colony.iteration
+        colony.run(fitness, n_iterations=missing, n_jobs=experiment.settings.jobs)
+        seconds += time.perf_counter() - start
+        subset = colony.best_subset
+        assert subset is not None
+        scores = experiment.test(subset, 0)
+        rows.append(
+            {
+                "subsets": checkpoint,
+                "evaluated": colony.evaluations,
+                "k": len(subset),
+                "validation": colony.best_score,
+                "accuracy": scores.test.accuracy,
+                "accuracy_deduplicated": scores.test_deduplicated.accuracy,
+                "seconds": seconds,
+            }
+        )
+        cells = [
+            f"{value:.4f}" if 0 < value < 1 else f"{value:,.0f}" for value in rows[-1].values()
+        ]
+        table.add_row(*cells)
+    return table, rows
+
+
+def main() -> None:
+    """Measure, print two tables, and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="best")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=0, help="Training rows, 0 for all")
+    parser.add_argument("--fitness-rows", type=int, help="rows of one evaluation, 0 for all")
+    parser.add_argument("--no-rfe", action="store_true", help="leave out the costliest method")
+    parser.add_argument("--quick", action="store_true", help="2 seeds, 3,000 rows, 120 subsets")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    options = parser.parse_args()
+    if options.quick:
+        options.seeds, options.rows, options.no_rfe = 2, 3000, True
+    settings = Settings(**PRESETS[options.preset], data=options.data, weights=options.weights)
+    if options.fitness_rows is not None:
+        settings = replace(settings, fitness_rows=options.fitness_rows)
+    if options.quick:
+        settings = replace(settings, iterations=3)
+    experiment = Experiment(settings, options.rows)
+    console = Console(width=140)
+    runs = []
+    for seed in range(options.seeds):
+        runs.append(run_seed(experiment, seed, not options.no_rfe))
+        line = {name: round(one["accuracy"], 4) for name, one in runs[-1].items()}
+        print(f"seed {seed}: {json.dumps(line)}", flush=True)
+    methods, figures = methods_table(runs, experiment.n_features)
+    console.print(methods)
+    checkpoints = [60, 120] if options.quick else [60, 200, 500, 1000, 2000]
+    search, steps = search_table(experiment, checkpoints)
+    console.print(search)
+    if options.out:
+        document = {
+            "machine": f"{os.cpu_count()}-core {platform.machine()}",
+            "settings": settings.as_dict(),
+            "training_rows": len(experiment.y),
+            "methods": figures,
+            "search": steps,
+            "runs": runs,
+        }
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Measure feature extraction on this machine's GPU: bench/gpu.sh MODEL.onnx [options of gpu.py]
+#
+# MODEL.onnx comes from `fer-fast export`, made on any machine. Beside it, only this repository is
+# needed, and a Python with PyTorch, onnx and NumPy. What else that Python lacks (onnxruntime-gpu,
+# platformdirs) may lie unpacked in a folder that FER_FAST_GPU_SITE names.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-python3}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+PYTHONPATH=${FER_FAST_GPU_SITE:+$FER_FAST_GPU_SITE:}$root/python${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONPATH FER_FAST_CACHE="$scratch/cache"
+if ! "$python" -c 'import importlib.metadata as m; m.version("fer-fast")' 2>/dev/null; then
+    # The package asks for its own version, which only an installation has.
+    mkdir "$scratch/fer_fast-0.dist-info"
+    printf 'Metadata-Version: 2.1\nName: fer-fast\nVersion: 0\n' \
+        >"$scratch/fer_fast-0.dist-info/METADATA"
+    PYTHONPATH=$PYTHONPATH:$scratch
+fi
+"$python" "$root/bench/gpu.py" "$@"

@@ -1,0 +1,64 @@
+"""Which features the backbone computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from fer_fast.backbone.architecture import TAP_STRIDES
+from fer_fast.errors import ParameterError
+from fer_fast.settings import Pooling
+
+OPSET = 18
+"""The ONNX operator set of exported models; tf2onnx knows none newer."""
+
+Precision = Literal["fp32", "tf32", "fp16"]
+"""The arithmetic of a convolution.
+
+fp32 means what it says; the others need CUDA. tf32 rounds the factors of each product to 10 bits of
+mantissa; fp16 stores weights and activations in half precision.
+"""
+
+MIN_SIZE, MAX_SIZE = 32, 512
+"""Keras builds no MobileNetV2 below 32 pixels; beyond 512 a face of 48 gains nothing."""
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """What the exported graph computes from a 48x48 face.
+
+    Attributes
+    ----------
+    size : int
+        Height and width in pixels at which MobileNetV2 sees the face; the graph resizes bilinearly.
+    taps : tuple of str
+        The layers, by their Keras names, whose activations are the features, side by side.
+    pooling : {"none", "2x2", "global"}
+        How the activations are averaged over the grid before they are flattened.
+    """
+
+    size: int = 48
+    taps: tuple[str, ...] = ("out_relu",)
+    pooling: Pooling = "none"
+
+    def __post_init__(self) -> None:
+        if not MIN_SIZE <= self.size <= MAX_SIZE:
+            raise ParameterError(
+                f"the backbone's size is {self.size}: choose from {MIN_SIZE} to {MAX_SIZE} pixels"
+            )
+        if not self.taps or len(set(self.taps)) < len(self.taps):
+            raise ParameterError("the backbone's taps are none or repeated: name each layer once")
+        for tap in self.taps:
+            if tap not in TAP_STRIDES:
+                raise ParameterError(
+                    f"the backbone has no tap {tap!r}: name one of {', '.join(TAP_STRIDES)}"
+                )
+            if self.pooling == "2x2" and self.size <= TAP_STRIDES[tap]:
+                raise ParameterError(
+                    f"{tap} has one cell at {self.size} pixels, too few for 2x2 pooling: choose "
+                    "another pooling or a larger size"
+                )
+        if self.pooling not in get_args(Pooling):
+            raise ParameterError(
+                f"the backbone's pooling is {self.pooling!r}: choose {', '.join(get_args(Pooling))}"
+            )

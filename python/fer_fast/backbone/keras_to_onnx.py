@@ -1,0 +1,99 @@
+"""Keras' MobileNetV2 as an ONNX file: ``python -m fer_fast.backbone.keras_to_onnx REQUEST OUT``.
+
+A program of its own, because importing TensorFlow costs seconds, a gigabyte and log lines that no
+setting silences: here all three end with the export. `export.export_model` is its only caller.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from fer_fast.backbone.architecture import LAYERS
+from fer_fast.backbone.config import OPSET, BackboneConfig
+from fer_fast.backbone.weights import read_tensors
+from fer_fast.datasets.faces import FACE_SIDE
+
+
+def main(request: Path, out: Path) -> None:
+    """Export as `request` says: JSON with the path ``weights`` and the fields of ``config``."""
+    order = json.loads(request.read_text())
+    # JSON has lists where the configuration, to be hashable, has tuples.
+    config = BackboneConfig(**order["config"] | {"taps": tuple(order["config"]["taps"])})
+    model = _to_onnx(keras_backbone(Path(order["weights"]), config), config)
+    out.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def keras_backbone(weights: Path, config: BackboneConfig) -> Any:
+    """Build the Keras model of every tap's activations, from (n, size, size, 3) in [-1, 1]."""
+    import keras
+
+    shape = (config.size, config.size, 3)
+    network = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=shape)
+    remaining = iter(read_tensors(weights))
+    for layer, tensors in LAYERS:
+        network.get_layer(layer).set_weights([next(remaining) for _ in tensors])
+    activations = [network.get_layer(tap).output for tap in config.taps]
+    if config.pooling == "2x2":
+        activations = [keras.layers.AveragePooling2D(2)(grid) for grid in activations]
+    elif config.pooling == "global":
+        activations = [keras.layers.GlobalAveragePooling2D()(grid) for grid in activations]
+    return keras.Model(network.input, activations)
+
+
+def _to_onnx(network: Any, config: BackboneConfig) -> Any:
+    import tensorflow as tf
+    import tf2onnx
+
+    side = (config.size, config.size)
+    widths = [math.prod(activations.shape[1:]) for activations in network.outputs]
+
+    def from_pixels(pixels: Any) -> Any:
+        images = tf.expand_dims(tf.cast(pixels, tf.float32), -1) / 127.5 - 1.0
+        if config.size != FACE_SIDE:
+            images = tf.image.resize(images, side, method="bilinear")
+        # Keras returns a list only where there are several.
+        taps = tf.nest.flatten(network(tf.concat([images] * 3, axis=-1), training=False))
+        # Keras' Flatten would compute the shape at run time, which CUDA leaves to the CPU.
+        flat = [tf.reshape(tap, (-1, width)) for tap, width in zip(taps, widths, strict=True)]
+        return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
+
+    pixels = tf.TensorSpec((None, FACE_SIDE, FACE_SIDE), tf.uint8, name="pixels")
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(from_pixels), input_signature=[pixels], opset=OPSET
+    )
+    _name_in_order(model.graph)
+    return model
+
+
+def _name_in_order(graph: Any) -> None:
+    """Name the constants by their first use, the batch ``n`` and the output ``features``.
+
+    tf2onnx draws some names from sets, so that they differ from run to run; after this, equal
+    requests give equal bytes.
+    """
+    constants = {constant.name: constant for constant in graph.initializer}
+    (output,) = graph.output
+    names = {output.name: "features"}
+    for node in graph.node:
+        for name in node.input:
+            if name in constants and name not in names:
+                names[name] = f"constant_{len(names)}"
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    ordered = [constants[name] for name in names if name in constants]
+    for constant in ordered:
+        constant.name = names[constant.name]
+    del graph.initializer[:]
+    graph.initializer.extend(ordered)
+    output.name = "features"
+    for value in (*graph.input, output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

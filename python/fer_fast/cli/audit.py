@@ -1,0 +1,92 @@
+"""Show what is wrong with the faces, and what wrong ways to test make of the same forest.
+
+Counts duplicates, contradictory labels and blank images; then fits one forest on the features and
+tests it honestly, on an oversampled test set, and on a random part of oversampled data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_fast.cli.options import (
+    add_backbone_options,
+    add_data_options,
+    add_device_options,
+    add_settings_options,
+    read_settings,
+)
+from fer_fast.storage import written_whole
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fer_fast.progress import Reporter
+
+NAME = "audit"
+HELP = "show what is wrong with the faces and with flattering protocols"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_settings_options(parser)
+    add_data_options(parser)
+    add_backbone_options(parser)
+    add_device_options(parser)
+    group = parser.add_argument_group("audit")
+    group.add_argument(
+        "--ferplus",
+        type=Path,
+        metavar="CSV",
+        help="FER+'s fer2013new.csv: compare the labels with its votes",
+    )
+    group.add_argument(
+        "--faces-only", action="store_true", help="leave out the protocols, which fit four forests"
+    )
+    group.add_argument(
+        "--out", dest="audit_out", type=Path, metavar="FILE", help="also write it as JSON"
+    )
+
+
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
+    """Run the command and return its exit status."""
+    settings = read_settings(options)
+
+    from fer_fast.datasets import load_dataset
+    from fer_fast.evaluation import check_integrity, compare_protocols, second_opinion
+    from fer_fast.pipeline import extract
+    from fer_fast.report import SPLIT_NAMES, integrity_table, protocol_table
+
+    dataset = load_dataset(settings.data, reporter=reporter)
+    opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)
+    integrity = check_integrity(dataset, reporter=reporter)
+    stdout.print(integrity_table(integrity, opinion))
+    document: dict[str, Any] = {
+        "integrity": asdict(integrity)
+        | {
+            name: {SPLIT_NAMES[split]: n for split, n in getattr(integrity, name).items()}
+            for name in ("shared", "near_shared")
+        }
+    }
+    if opinion is not None:
+        document["ferplus"] = asdict(opinion)
+    if not options.faces_only:
+        features = extract(settings, dataset=dataset, reporter=reporter)
+        protocols = compare_protocols(
+            features.X,
+            dataset,
+            n_estimators=settings.trees,
+            random_state=settings.seed,
+            n_jobs=settings.jobs,
+            reporter=reporter,
+        )
+        stdout.print(protocol_table(protocols))
+        document["protocols"] = [asdict(protocol) for protocol in protocols]
+    if options.audit_out is not None:
+        with written_whole(options.audit_out) as temporary:
+            temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        reporter.note(f"wrote {options.audit_out}")
+    return 0

@@ -1,0 +1,132 @@
+"""What the terminal shows while stages work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Task as RichTask
+from rich.text import Text
+
+from fer_fast.progress import Task
+
+_WIDTH_WITHOUT_TERMINAL = 110
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+def open_consoles(*, no_color: bool = False) -> tuple[Console, Console]:
+    """Return the consoles of standard output and standard error."""
+
+    def console(*, stderr: bool) -> Console:
+        made = Console(stderr=stderr, no_color=no_color or None, highlight=False)
+        if not made.is_terminal:
+            made.width = _WIDTH_WITHOUT_TERMINAL
+        return made
+
+    return console(stderr=False), console(stderr=True)
+
+
+class _RateColumn(ProgressColumn):
+    """Units per second."""
+
+    def render(self, task: RichTask) -> Text:
+        speed = task.finished_speed or task.speed
+        unit = task.fields["unit"]
+        if not speed:
+            return Text("")
+        return Text(f"{speed:,.1f} {unit}/s" if speed < 100 else f"{speed:,.0f} {unit}/s")
+
+
+class _BarTask:
+    def __init__(self, progress: Progress, description: str, total: int | None, unit: str) -> None:
+        self._progress = progress
+        self._id = progress.add_task(escape(description), total=total, unit=unit, status="")
+
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        if status:
+            self._progress.update(self._id, advance=steps, status=escape(status))
+        else:
+            self._progress.advance(self._id, steps)
+
+
+class _LoggedTask:
+    """A task in a log file: a line when it starts, now and then, and when it ends."""
+
+    def __init__(
+        self, note: Callable[[str], None], description: str, total: int | None, unit: str
+    ) -> None:
+        self._note = note
+        self._description = description
+        self._total = total
+        self._unit = unit
+        self._done = 0
+        self._status = ""
+        self._start = self._last_line = time.perf_counter()
+        note(f"{description} …")
+
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        self._done += steps
+        self._status = status or self._status
+        is_due = time.perf_counter() - self._last_line >= _SECONDS_BETWEEN_LINES
+        if is_due and self._done != self._total:
+            self.print()
+
+    def print(self) -> None:
+        self._last_line = time.perf_counter()
+        seconds = self._last_line - self._start
+        count = f"{self._done:,}"
+        if self._total not in (None, self._done):
+            count += f" of {self._total:,}"
+        line = f"{self._description}: {count} {self._unit} in {seconds:.1f} s"
+        self._note(f"{line} · {self._status}" if self._status else line)
+
+
+class ConsoleReporter:
+    """A `Reporter` that draws live bars on a terminal, and writes plain lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def note(self, message: str) -> None:
+        """Print a line."""
+        self._console.print(Text.assemble(("· ", "dim"), message), soft_wrap=True)
+
+    def warn(self, message: str) -> None:
+        """Print a line that stands out."""
+        self._console.print(
+            Text.assemble(("! ", "bold yellow"), (message, "yellow")), soft_wrap=True
+        )
+
+    @contextmanager
+    def task(self, description: str, total: int | None, unit: str = "") -> Iterator[Task]:
+        """Show a bar (terminal) or a line now and then (elsewhere)."""
+        if not self._console.is_terminal:
+            logged = _LoggedTask(self.note, description, total, unit)
+            yield logged
+            logged.print()
+            return
+        with Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=self._console,
+        ) as progress:
+            yield _BarTask(progress, description, total, unit)

@@ -1,0 +1,60 @@
+"""Write the frozen backbone, and its head if it has one, as an ONNX file of raw uint8 faces."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_fast.cli.options import (
+    add_backbone_options,
+    add_data_options,
+    add_device_options,
+    add_settings_options,
+    read_settings,
+)
+from fer_fast.storage import written_whole
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fer_fast.progress import Reporter
+
+NAME = "export"
+HELP = "write the frozen backbone as ONNX"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_settings_options(parser)
+    add_data_options(parser)
+    add_backbone_options(parser)
+    add_device_options(parser)
+    parser.add_argument(
+        "--out",
+        dest="model_out",
+        type=Path,
+        metavar="FILE",
+        default=Path("model.onnx"),
+        help="where to write the model (default: model.onnx)",
+    )
+
+
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
+    """Run the command and return its exit status."""
+    settings = read_settings(options)
+
+    from fer_fast.backbone import open_session
+    from fer_fast.datasets import load_dataset
+    from fer_fast.pipeline import frozen_model, model_with_head
+
+    model = frozen_model(settings, reporter=reporter)
+    if settings.head != "none":
+        session = open_session(model, device=settings.device, reporter=reporter)
+        dataset = load_dataset(settings.data, reporter=reporter)
+        model = model_with_head(model, session, dataset, settings, reporter=reporter)
+    with written_whole(options.model_out) as temporary:
+        shutil.copyfile(model, temporary)
+    stdout.print(f"{options.model_out}: {options.model_out.stat().st_size / 1e6:.1f} MB")
+    return 0

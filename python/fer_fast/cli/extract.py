@@ -1,0 +1,63 @@
+"""Turn faces into features, and keep them in the cache or in a file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fer_fast.cli.options import (
+    add_backbone_options,
+    add_data_options,
+    add_device_options,
+    add_settings_options,
+    read_settings,
+)
+from fer_fast.storage import written_whole
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fer_fast.progress import Reporter
+
+NAME = "extract"
+HELP = "turn faces into features"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_settings_options(parser)
+    add_data_options(parser)
+    add_backbone_options(parser)
+    add_device_options(parser)
+    parser.add_argument(
+        "--out",
+        dest="features_out",
+        type=Path,
+        metavar="FILE",
+        help="also write a .npz with X, labels and splits (default: fill the cache only)",
+    )
+
+
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
+    """Run the command and return its exit status."""
+    settings = read_settings(options)
+
+    from fer_fast.pipeline import extract
+
+    features = extract(settings, reporter=reporter)
+    n_faces, n_features = features.X.shape
+    if options.features_out is not None:
+        out = options.features_out.with_suffix(".npz")
+        with written_whole(out) as temporary:
+            np.savez(
+                temporary,
+                X=features.X,
+                labels=features.dataset.labels,
+                splits=features.dataset.splits,
+            )
+        reporter.note(f"wrote {out}")
+    stdout.print(f"{n_faces:,} faces × {n_features:,} features ({features.device})")
+    return 0

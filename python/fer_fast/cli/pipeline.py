@@ -1,0 +1,104 @@
+"""Run every stage, from faces to a test accuracy.
+
+Fits on Training, decides on PublicTest and reports on PrivateTest, with and without the faces
+whose exact image stands in another split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_fast.cli.options import (
+    add_backbone_options,
+    add_data_options,
+    add_device_options,
+    add_selection_options,
+    add_settings_options,
+    read_settings,
+)
+from fer_fast.config_file import write_config
+from fer_fast.errors import OutputError
+from fer_fast.storage import make_dir
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fer_fast.progress import Reporter
+
+NAME = "pipeline"
+HELP = "run every stage, from faces to a test accuracy"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_settings_options(parser)
+    add_data_options(parser)
+    add_backbone_options(parser)
+    add_device_options(parser)
+    add_selection_options(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for metrics.json, config.toml, selection.json and forest.skops "
+        "(default: print only)",
+    )
+
+
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
+    """Run the command and return its exit status."""
+    settings = read_settings(options)
+    if settings.out is not None:
+        _check_writable(settings.out)
+
+    # Imported late, so that --help and a mistyped option answer at once.
+    from fer_fast.model import save_forest, save_selection
+    from fer_fast.pipeline import SelectionInterrupted, run_pipeline
+    from fer_fast.report import save_metrics, summary
+
+    try:
+        result = run_pipeline(settings, reporter=reporter)
+    except SelectionInterrupted as interrupt:
+        colony = interrupt.colony
+        if colony.best_subset is None:
+            raise KeyboardInterrupt("interrupted before the first evaluation ended") from None
+        found = (
+            f"interrupted: the best so far scored {colony.best_score:.4f} "
+            f"({settings.scoring} on PublicTest) with {len(colony.best_subset):,} of "
+            f"{interrupt.n_features:,} features"
+        )
+        if settings.out is not None:
+            path = settings.out / "selection.json"
+            save_selection(path, colony.best_subset, interrupt.n_features, complete=False)
+            found += f", kept in {path}"
+        raise KeyboardInterrupt(found) from None
+    # Printed before anything is written: a full disk must not take the result along.
+    stdout.print(summary(result))
+    if settings.out is not None:
+        save_metrics(settings.out / "metrics.json", result)
+        write_config(settings.out / "config.toml", settings)
+        save_selection(
+            settings.out / "selection.json",
+            result.classifier.subset,
+            result.classifier.n_features,
+        )
+        save_forest(settings.out / "forest.skops", result.classifier)
+        reporter.note(
+            f"wrote metrics.json, config.toml, selection.json and forest.skops to {settings.out}"
+        )
+    return 0
+
+
+def _check_writable(folder: Path) -> None:
+    make_dir(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"cannot write into --out {folder} ({error.strerror}): choose another folder"
+        ) from error

@@ -1,0 +1,118 @@
+"""The same features and forest under an honest protocol and under two that flatter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from fer_fast.balance import balance_classes
+from fer_fast.datasets import LABELS, FaceDataset, Split
+from fer_fast.evaluation.metrics import Scores, score
+from fer_fast.model import fit_classifier
+from fer_fast.progress import SILENT, Reporter
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way to fit and to test.
+
+    Attributes
+    ----------
+    name : str
+    verdict : str
+        One sentence: what makes it right or wrong.
+    scores : Scores
+    """
+
+    name: str
+    verdict: str
+    scores: Scores
+
+
+def compare_protocols(
+    X: NDArray[np.float32],
+    dataset: FaceDataset,
+    *,
+    n_estimators: int = 90,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+    reporter: Reporter = SILENT,
+) -> list[Protocol]:
+    """Fit the forest four times and test it in four ways, two of them wrong.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_faces, n_features), float32
+        Rows as in the data set.
+    dataset : FaceDataset
+    n_estimators, random_state, n_jobs : int
+        Of every forest; the second is SMOTE's and the random split's seed too.
+    reporter : Reporter
+    """
+    y = dataset.labels.astype(np.int64)
+    training, test = dataset.rows(Split.TRAINING), dataset.rows(Split.PRIVATE_TEST)
+    everything = np.arange(X.shape[1])
+
+    def oversampled(
+        X: NDArray[np.float32], y: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return balance_classes(X, y, random_state=random_state, n_jobs=n_jobs)
+
+    compared = []
+    with reporter.task("comparing protocols", 4, "protocols") as task:
+
+        def compare(
+            name: str,
+            verdict: str,
+            fit_on: tuple[NDArray[np.float32], NDArray[np.int64]],
+            test_on: tuple[NDArray[np.float32], NDArray[np.int64]],
+        ) -> None:
+            classifier = fit_classifier(
+                *fit_on,
+                everything,
+                n_estimators=n_estimators,
+                random_state=random_state,
+                n_jobs=n_jobs,
+            )
+            X_test, y_test = test_on
+            scores = score(y_test, classifier.predict(X_test), LABELS)
+            compared.append(Protocol(name, verdict, scores))
+            task.advance(status=name)
+
+        real_test = X[test], y[test]
+        compare(
+            "Training → PrivateTest",
+            "Honest: the test rows are real faces that had no part in fitting.",
+            (X[training], y[training]),
+            real_test,
+        )
+        balanced = oversampled(X[training], y[training])
+        compare(
+            "SMOTE on Training → PrivateTest",
+            "Honest: synthetic rows only help to fit, none is tested on.",
+            balanced,
+            real_test,
+        )
+        compare(
+            "the same → PrivateTest, oversampled too",
+            "Wrong: most test rows of a rare class are mixtures of a few real ones, so that the "
+            "figure describes a test set that no camera took.",
+            balanced,
+            oversampled(*real_test),
+        )
+        del balanced
+        X_all, y_all = oversampled(np.asarray(X), y)
+        X_fit, X_test, y_fit, y_test = train_test_split(
+            X_all, y_all, test_size=0.2, stratify=y_all, random_state=random_state
+        )
+        compare(
+            "SMOTE on everything → a random fifth of it",
+            "Wrong: a test row is a mixture of rows that the forest was fitted on, or one of those "
+            "that such a row was mixed from, so that it has all but seen the answer.",
+            (X_fit, y_fit),
+            (X_test, y_test),
+        )
+    return compared

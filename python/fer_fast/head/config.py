@@ -1,0 +1,59 @@
+"""How the dense layers are trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fer_fast.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Everything that decides a head, beside its backbone and its faces.
+
+    Attributes
+    ----------
+    units : tuple of int
+        Width of each dense layer; the last one's activations are the features.
+    moved_copies : int
+        How many more copies of each Training face there are, turned, scaled, shifted and mirrored
+        by chance, beside the face and its mirror image.
+    epochs : int
+        Passes over Training at most; the learning rate falls to zero over them by half a cosine.
+    patience : int
+        Epochs without a better accuracy on PublicTest after which training ends.
+    dropout : float
+        Share of each layer's activations that training drops.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
+    learning_rate, weight_decay : float
+        AdamW's, the first at the start.
+    batch_size : int
+    seed : int
+        Of the moved copies, the initial weights, the order of the faces and the dropout.
+    """
+
+    units: tuple[int, ...] = (512, 256, 128)
+    moved_copies: int = 4
+    epochs: int = 20
+    patience: int = 5
+    dropout: float = 0.5
+    label_smoothing: float = 0.1
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    batch_size: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.units or min(self.units) < 1:
+            raise ParameterError(f"the head's units are {self.units}: give widths of at least 1")
+        if min(self.epochs, self.patience, self.batch_size) < 1:
+            raise ParameterError("the head's epochs, patience and batch size must be at least 1")
+        if not 0 <= self.moved_copies <= 100:
+            raise ParameterError(f"the head's moved copies are {self.moved_copies}: give 0 to 100")
+        if not (0 <= self.dropout < 1 and 0 <= self.label_smoothing < 1):
+            raise ParameterError("the head's dropout and label smoothing must be in [0, 1)")
+        if not (self.learning_rate > 0 and self.weight_decay >= 0):
+            raise ParameterError(
+                "the head's learning rate must be positive and its weight decay not negative"
+            )

@@ -1,0 +1,168 @@
+"""Training a head: ``python -m fer_fast.head.keras_training FOLDER``.
+
+A program of its own for the same reason as `fer_fast.backbone.keras_to_onnx`: TensorFlow's seconds,
+gigabytes and log lines end with it. `training.fit_head` is its only caller. It reads
+``config.json``, ``labels.npy``, ``validation_labels.npy`` and float16 matrices: ``view-0.npy``,
+``view-1.npy`` and so on, each with a row per face of Training, and ``validation.npy`` with a row
+per face of PublicTest. It prints a line of JSON per epoch, and writes ``head.npz``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_fast.datasets import LABELS
+from fer_fast.head.config import HeadConfig
+
+FloatArray = NDArray[np.float32]
+
+
+def main(folder: Path) -> None:
+    """Train as the folder's files say."""
+    order = json.loads((folder / "config.json").read_text())
+    config = HeadConfig(**order | {"units": tuple(order["units"])})
+    views = [_matrix(path) for path in sorted(folder.glob("view-*.npy"))]
+    training = views, _matrix(folder / "labels.npy")
+    validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_labels.npy")
+    mean, deviation = _moments(views[0])
+    model = _fit(config, training, validation, mean, deviation)
+    arrays: dict[str, Any] = {
+        f"{name}_{position}": array
+        for position, layer in enumerate(_folded(model, mean, deviation))
+        for name, array in zip(("weights", "bias"), layer, strict=True)
+    }
+    np.savez(folder / "head.npz", **arrays)
+
+
+def _matrix(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r")
+    return array
+
+
+def _moments(X: NDArray[np.float16], block: int = 2048) -> tuple[FloatArray, FloatArray]:
+    """Return each feature's mean and standard deviation, never holding all rows as float32."""
+    total, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for start in range(0, len(X), block):
+        rows = X[start : start + block].astype(np.float32)
+        total += rows.sum(axis=0)
+        squares += np.square(rows).sum(axis=0)
+    mean = total / len(X)
+    variance = np.maximum(squares / len(X) - mean**2, 0)
+    # A feature that hardly varies on Training must not be blown up elsewhere.
+    return mean.astype(np.float32), np.sqrt(variance + 1e-3).astype(np.float32)
+
+
+def _fit(
+    config: HeadConfig,
+    training: tuple[list[NDArray[np.float16]], NDArray[np.integer]],
+    validation: tuple[NDArray[np.float16], NDArray[np.integer]],
+    mean: FloatArray,
+    deviation: FloatArray,
+) -> Any:
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(config.seed)
+    tf.config.experimental.enable_op_determinism()
+    views, y = training
+    n_rows, n_in = views[0].shape
+    n_classes = len(LABELS)
+    n_batches = max(1, n_rows // config.batch_size)
+    rng = np.random.default_rng(config.seed)
+
+    def standardised(rows: NDArray[np.float16]) -> FloatArray:
+        result: FloatArray = (rows.astype(np.float32) - mean) / deviation
+        return result
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+        """Each face once per epoch, in a view chosen by chance."""
+
+        _order: NDArray[np.int64]
+        _view: NDArray[np.int64]
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.on_epoch_end()
+
+        def on_epoch_end(self) -> None:
+            self._order = rng.permutation(n_rows)
+            self._view = rng.integers(len(views), size=(n_rows,))
+
+        def __len__(self) -> int:
+            return int(n_batches)
+
+        def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
+            # Ascending rows are read faster from a file, and a batch has no order.
+            rows = np.sort(self._order[batch::n_batches])
+            X = np.stack([views[self._view[row]][row] for row in rows])
+            return standardised(X), np.eye(n_classes, dtype=np.float32)[y[rows]]
+
+    class Lines(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            figures = {"epoch": epoch + 1, "accuracy": float(logs["val_accuracy"])}
+            print(json.dumps(figures), flush=True)
+
+    model = keras.Sequential([keras.Input((n_in,))])
+    for units in config.units:
+        model.add(keras.layers.Dense(units, use_bias=False))
+        model.add(keras.layers.BatchNormalization(momentum=0.9))
+        model.add(keras.layers.ReLU())
+        model.add(keras.layers.Dropout(config.dropout))
+    model.add(keras.layers.Dense(n_classes, activation="softmax"))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate, config.epochs * n_batches
+    )
+    model.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay),
+        keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+        metrics=["accuracy"],
+    )
+    X_validation, y_validation = validation
+    model.fit(
+        Batches(),
+        validation_data=(
+            standardised(X_validation),
+            np.eye(n_classes, dtype=np.float32)[y_validation],
+        ),
+        validation_batch_size=512,
+        epochs=config.epochs,
+        verbose=0,
+        callbacks=[
+            Lines(),
+            keras.callbacks.EarlyStopping(
+                "val_accuracy", mode="max", patience=config.patience, restore_best_weights=True
+            ),
+        ],
+    )
+    return model
+
+
+def _folded(
+    model: Any, mean: FloatArray, deviation: FloatArray
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Return weights and biases with the standardisation and batch normalisations in them."""
+    import keras
+
+    folded = []
+    scale, shift = 1 / deviation, -mean / deviation
+    for dense, norm in zip(model.layers, model.layers[1:], strict=False):
+        if not isinstance(norm, keras.layers.BatchNormalization):
+            continue
+        (kernel,) = dense.get_weights()
+        gamma, beta, moving_mean, moving_variance = norm.get_weights()
+        gain = gamma / np.sqrt(moving_variance + norm.epsilon)
+        weights = scale[:, None] * kernel * gain
+        bias = (shift @ kernel - moving_mean) * gain + beta
+        folded.append((weights.astype(np.float32), bias.astype(np.float32)))
+        scale, shift = np.ones(len(gain), np.float32), np.zeros(len(gain), np.float32)
+    return folded
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,159 @@
+"""Training a head on a data set, once per choice of backbone, faces and configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_fast.backbone import Session, require_exporter
+from fer_fast.backbone.cached import is_intact, seal
+from fer_fast.datasets import FaceDataset, Split
+from fer_fast.head.config import HeadConfig
+from fer_fast.head.dense import DenseHead, append_head
+from fer_fast.head.views import training_views
+from fer_fast.progress import SILENT, Reporter
+from fer_fast.storage import cache_dir
+
+_REVISION = 1
+"""Counts changes of `keras_training` that change the head."""
+
+
+def cached_head_model(
+    backbone: Path,
+    session: Session,
+    dataset: FaceDataset,
+    config: HeadConfig,
+    *,
+    batch_size: int | None = None,
+    reporter: Reporter = SILENT,
+) -> Path:
+    """Return the path, in the cache, of the backbone with a head trained on the data set.
+
+    The cache's key is the backbone's digest, the data set's, the configuration, the trainer's
+    version, the kind of device and the precision: the last two round differently.
+
+    Parameters
+    ----------
+    backbone : Path
+        The ONNX file of the backbone.
+    session : Session
+        The same, opened.
+    dataset : FaceDataset
+    config : HeadConfig
+    batch_size : int or None
+        Faces in one call of the backbone; None: a good one for the device.
+    reporter : Reporter
+
+    Raises
+    ------
+    FerFastError
+        If TensorFlow is not installed.
+    OutputError
+        If a file cannot be written.
+    """
+    key = {
+        "backbone": session.model_digest,
+        "device": [session.kind, session.precision],
+        "dataset": dataset.digest,
+        "config": asdict(config),
+        "trainer": [_REVISION, version("keras")],
+    }
+    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    path = cache_dir("models") / f"{backbone.stem.rpartition('-')[0]}-head-{name}.onnx"
+    if is_intact(path, reporter):
+        reporter.note(f"head: trained before, from the cache ({path.name})")
+        return path
+    head = train_head(session, dataset, config, batch_size=batch_size, reporter=reporter)
+    append_head(backbone, head, path)
+    seal(path)
+    return path
+
+
+def train_head(
+    session: Session,
+    dataset: FaceDataset,
+    config: HeadConfig,
+    *,
+    batch_size: int | None = None,
+    reporter: Reporter = SILENT,
+) -> DenseHead:
+    """Train the dense layers on Training.
+
+    Each epoch sees each face once: as it is, mirrored, or as one of its moved copies, by chance.
+
+    The backbone stays as it is. Training ends when the accuracy on PublicTest has stopped rising,
+    and the weights of its best epoch are kept. The same seed gives the same head on one machine.
+
+    Parameters
+    ----------
+    session : Session
+        The backbone.
+    dataset : FaceDataset
+    config : HeadConfig
+    batch_size : int or None
+        Faces in one call of the backbone; None: a good one for the device.
+    reporter : Reporter
+
+    Raises
+    ------
+    FerFastError
+        If TensorFlow is not installed.
+    """
+    require_exporter()
+    training, validation = (dataset.rows(split) for split in (Split.TRAINING, Split.PUBLIC_TEST))
+    views = training_views(dataset.pixels[training], config.moved_copies, config.seed)
+    inputs = {f"view-{i}": view for i, view in enumerate(views)}
+    inputs["validation"] = dataset.pixels[validation]
+    n_faces = sum(map(len, inputs.values()))
+    with tempfile.TemporaryDirectory(prefix="head-", dir=cache_dir()) as name:
+        folder = Path(name)
+        with reporter.task(f"features to train on, {session.device}", n_faces, "images") as task:
+            for part, pixels in inputs.items():
+                X = session.features(pixels, batch_size=batch_size, advance=task.advance)
+                # Half precision halves what is written, and is far finer than the dropout's noise.
+                np.save(folder / f"{part}.npy", X.astype(np.float16))
+        np.save(folder / "labels.npy", dataset.labels[training])
+        np.save(folder / "validation_labels.npy", dataset.labels[validation])
+        (folder / "config.json").write_text(json.dumps(asdict(config)))
+        return fit_head(folder, config, reporter=reporter)
+
+
+def fit_head(folder: Path, config: HeadConfig, *, reporter: Reporter = SILENT) -> DenseHead:
+    """Run `keras_training` on the files of a folder and read what it wrote."""
+    command = [sys.executable, "-m", "fer_fast.head.keras_training", str(folder)]
+    best = 0.0
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        reporter.task("training the dense head", config.epochs, "epochs") as task,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as trainer,
+    ):
+        try:
+            assert trainer.stdout is not None
+            for line in trainer.stdout:
+                best = max(best, json.loads(line)["accuracy"])
+                task.advance(status=f"best accuracy on PublicTest {best:.4f}")
+        except BaseException:
+            trainer.kill()
+            raise
+        if trainer.wait() != 0:
+            log.seek(0)
+            raise RuntimeError(f"training the head failed:\n{log.read()}")
+    reporter.note(f"head: its own accuracy on PublicTest is {best:.4f}")
+    return _read_head(folder / "head.npz", len(config.units))
+
+
+def _read_head(path: Path, n_layers: int) -> DenseHead:
+    with np.load(path) as arrays:
+        layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = [
+            (arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(n_layers)
+        ]
+    return DenseHead(tuple(layers))

@@ -1,0 +1,337 @@
+"""The one place that knows the order of the stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from fer_fast.backbone import (
+    BackboneConfig,
+    Session,
+    cached_features,
+    cached_model,
+    open_session,
+    resolve_weights,
+)
+from fer_fast.balance import balance_classes
+from fer_fast.datasets import LABELS, FaceDataset, Split, load_dataset, shared_across_splits
+from fer_fast.errors import ParameterError
+from fer_fast.evaluation import HeldOutScores, evaluate
+from fer_fast.head import HeadConfig, cached_head_model
+from fer_fast.model import SubsetClassifier, fit_classifier
+from fer_fast.progress import SILENT, Reporter
+from fer_fast.selection import Colony, Evaluation, ForestFitness
+from fer_fast.selection.desirability import anova_f, scaled_scores
+from fer_fast.settings import Settings
+from fer_fast.storage import file_digest
+
+
+class SelectionInterrupted(KeyboardInterrupt):
+    """Ctrl-C during selection; carries what the colony had found.
+
+    Attributes
+    ----------
+    colony : Colony
+        As the interrupt left it.
+    n_features : int
+        How many features there were to choose from.
+    """
+
+    def __init__(self, colony: Colony, n_features: int) -> None:
+        super().__init__()
+        self.colony = colony
+        self.n_features = n_features
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the colony did and chose.
+
+    Attributes
+    ----------
+    subset : ndarray of shape (n_selected,), int64
+        The best subset found, ascending.
+    score : float
+        Its score on PublicTest, by which it was chosen.
+    history : sequence of mappings
+        One per iteration, as `Colony.history` describes.
+    stopped_by : str
+        What ended the search, as `Colony.run` says it.
+    """
+
+    subset: NDArray[np.int64]
+    score: float
+    history: Sequence[Mapping[str, Any]]
+    stopped_by: str
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """What a run found.
+
+    Attributes
+    ----------
+    settings : Settings
+    dataset : FaceDataset
+    device : str
+        The device that computed the features.
+    model_hash : str
+        SHA-256 of the ONNX file, in hexadecimal.
+    classifier : SubsetClassifier
+        The final forest on the colony's subset.
+    evaluation : HeldOutScores
+        Its scores on PrivateTest.
+    baselines : dict of str to HeldOutScores
+        ``all_features``, and ``k_best``: as many features as the colony chose, by ANOVA F.
+    search : Search
+        What the colony did and chose.
+    timings : dict of str to float
+        Seconds per stage.
+    """
+
+    settings: Settings
+    dataset: FaceDataset
+    device: str
+    model_hash: str
+    classifier: SubsetClassifier
+    evaluation: HeldOutScores
+    baselines: dict[str, HeldOutScores]
+    search: Search
+    timings: dict[str, float]
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class FaceFeatures:
+    """The features of every face of a data set, and what computed them."""
+
+    dataset: FaceDataset
+    X: NDArray[np.float32]
+    device: str
+    model_hash: str
+
+
+def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
+    """Return the path of the exported backbone, without a head."""
+    weights = resolve_weights(settings.weights, reporter=reporter)
+    config = BackboneConfig(size=settings.size, taps=settings.taps, pooling=settings.pooling)
+    return cached_model(weights, config, reporter=reporter)
+
+
+def model_with_head(
+    backbone: Path,
+    session: Session,
+    dataset: FaceDataset,
+    settings: Settings,
+    *,
+    reporter: Reporter = SILENT,
+) -> Path:
+    """Return the path of the backbone with the head that the settings ask for."""
+    return cached_head_model(
+        backbone,
+        session,
+        dataset,
+        HeadConfig(epochs=settings.head_epochs, seed=settings.seed),
+        batch_size=settings.batch_size,
+        reporter=reporter,
+    )
+
+
+def extract(
+    settings: Settings,
+    *,
+    dataset: FaceDataset | None = None,
+    reporter: Reporter = SILENT,
+    clock: _Clock | None = None,
+) -> FaceFeatures:
+    """Run the stages from the data set to its features.
+
+    Parameters
+    ----------
+    settings : Settings
+    dataset : FaceDataset or None
+        What ``settings.data`` names, if it was read before.
+    reporter : Reporter
+
+    Returns
+    -------
+    FaceFeatures
+        With `X` of shape (n_faces, n_features), float32, rows as in the data set.
+    """
+    clock = clock or _Clock()
+    with clock.stage("data"):
+        if dataset is None:
+            dataset = load_dataset(settings.data, reporter=reporter)
+    with clock.stage("model"):
+        model = frozen_model(settings, reporter=reporter)
+        session = open_session(model, device=settings.device, reporter=reporter)
+    if settings.head != "none":
+        with clock.stage("head"):
+            model = model_with_head(model, session, dataset, settings, reporter=reporter)
+            session = open_session(model, device=settings.device)
+    with clock.stage("features"):
+        X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
+    return FaceFeatures(dataset, X, session.device, file_digest(model))
+
+
+def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> PipelineResult:
+    """Run every stage: fit on Training, decide on PublicTest, report on PrivateTest.
+
+    Raises
+    ------
+    FerFastError
+        If the user can mend what went wrong.
+    SelectionInterrupted
+        On Ctrl-C while the colony searches.
+    """
+    clock = _Clock()
+    features = extract(settings, reporter=reporter, clock=clock)
+    dataset, X = features.dataset, features.X
+    y = dataset.labels.astype(np.int64)
+    training, validation, test = (dataset.rows(split) for split in Split)
+
+    with clock.stage("balance"):
+        X_training, y_training = X[training], y[training]
+        F = anova_f(X_training, y_training)
+        X_balanced, y_balanced = balance_classes(
+            X_training,
+            y_training,
+            settings.balance,
+            random_state=settings.seed,
+            n_jobs=settings.jobs,
+            reporter=reporter,
+        )
+    with clock.stage("selection"):
+        rows = _fitness_rows(y_balanced, settings)
+        fitness = ForestFitness(
+            X_balanced[rows],
+            y_balanced[rows],
+            X[validation],
+            y[validation],
+            engine=settings.fitness,
+            n_estimators=settings.trees,
+            scoring=settings.scoring,
+            random_state=settings.seed,
+        )
+        search = _search(scaled_scores(F), fitness, settings, reporter)
+
+    X_test, y_test = X[test], y[test]
+    shared = shared_across_splits(dataset)[test]
+
+    def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
+        classifier = fit_classifier(
+            X_balanced,
+            y_balanced,
+            subset,
+            n_estimators=settings.trees,
+            random_state=settings.seed,
+            n_jobs=settings.jobs,
+        )
+        return classifier, evaluate(y_test, classifier.predict(X_test), shared, LABELS)
+
+    ranking = np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")
+    k_best = np.sort(ranking[: len(search.subset)])
+    with reporter.task("fitting the final forests", 3, "forests") as task:
+        with clock.stage("classifier"):
+            classifier, evaluation = fit_and_evaluate(search.subset)
+            task.advance(status="chosen features")
+        with clock.stage("baselines"):
+            baselines = {}
+            for name, columns in (("all_features", np.arange(X.shape[1])), ("k_best", k_best)):
+                baselines[name] = fit_and_evaluate(columns)[1]
+                task.advance(status=name.replace("_", " "))
+    return PipelineResult(
+        settings=settings,
+        dataset=dataset,
+        device=features.device,
+        model_hash=features.model_hash,
+        classifier=classifier,
+        evaluation=evaluation,
+        baselines=baselines,
+        search=search,
+        timings=clock.seconds,
+    )
+
+
+def _fitness_rows(y: NDArray[np.int64], settings: Settings) -> NDArray[np.intp]:
+    everything = np.arange(len(y))
+    if settings.fitness_rows == 0 or settings.fitness_rows >= len(y):
+        return everything
+    n_classes = len(np.unique(y))
+    if settings.fitness_rows < n_classes:
+        raise ParameterError(
+            f"fitness_rows is {settings.fitness_rows}: it must be 0 (all rows) or at least "
+            f"{n_classes}, one row of each class"
+        )
+    rows, _ = train_test_split(
+        everything, train_size=settings.fitness_rows, stratify=y, random_state=settings.seed
+    )
+    return np.sort(rows)
+
+
+def _search(
+    desirability: NDArray[np.float64],
+    fitness: ForestFitness,
+    settings: Settings,
+    reporter: Reporter,
+) -> Search:
+    n_features = len(desirability)
+    colony = Colony(
+        desirability,
+        n_ants=settings.ants,
+        alpha=settings.alpha,
+        beta=settings.beta,
+        q0=settings.q0,
+        rho=settings.rho,
+        min_features=min(settings.min_features or 1, n_features),
+        max_features=min(settings.max_features or n_features, n_features),
+        seed=settings.seed,
+    )
+    if settings.time_budget is not None:
+        fitness.deadline = time.monotonic() + settings.time_budget
+    with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
+        settled = 0
+
+        def report(event: Evaluation) -> None:
+            nonlocal settled
+            done = event.iteration * event.n_ants + event.settled
+            status = f"iteration {event.iteration + 1}/{settings.iterations}"
+            if event.best_score is not None:
+                status += f" · best {event.best_score:.4f} with {event.best_size:,} features"
+            task.advance(done - settled, f"{status} · {event.cache_hits} cached")
+            settled = done
+
+        stopped_by = colony.run(
+            fitness,
+            n_iterations=settings.iterations,
+            n_jobs=settings.jobs,
+            time_budget=settings.time_budget,
+            callback=report,
+            interrupt_grace=1.0,
+        )
+    if stopped_by == "interrupted":
+        raise SelectionInterrupted(colony, n_features)
+    if colony.best_subset is None or colony.best_score is None:
+        raise ParameterError(
+            f"time_budget is {settings.time_budget:g} s, which ended before the first evaluation: "
+            "give it more"
+        )
+    return Search(colony.best_subset, colony.best_score, colony.history, stopped_by)

@@ -1,0 +1,73 @@
+//! How pheromone and desirability become a feature's weight.
+//!
+//! w = τ^α · η^β (Dorigo & Gambardella 1997, eq. 1), as an integer with 40 fractional bits. With
+//! integers a sum does not depend on its order, a removal leaves no rounding behind, and the
+//! reference in Python reaches the same pick even where its power function rounds otherwise.
+
+/// Number of features up to which the sum of all weights fits 64 bits, and a weight and an index
+/// fit one 64-bit [`rank`].
+pub const MAX_FEATURES: usize = 1 << INDEX_BITS;
+
+const FRACTION_BITS: u32 = 40;
+const INDEX_BITS: u32 = 24;
+const LARGEST: u64 = (1 << FRACTION_BITS) - 1;
+
+/// `share`, a number in [0, 1], as an integer with 40 fractional bits.
+///
+/// It is rounded up, so that nothing positive loses its chance, and capped at 2⁴⁰ − 1.
+#[must_use]
+pub fn fixed_point(share: f64) -> u64 {
+    ((share * (1u64 << FRACTION_BITS) as f64).ceil() as u64).min(LARGEST)
+}
+
+/// The weight of a feature of pheromone `tau`, given η^β.
+#[must_use]
+pub fn weight(tau: f64, alpha: f64, desirability_power: f64) -> u64 {
+    fixed_point(tau.powf(alpha) * desirability_power)
+}
+
+/// η^β for every feature, η scaled so that the largest is 1.
+#[must_use]
+pub fn desirability_powers(desirability: &[f64], beta: f64) -> Vec<f64> {
+    let largest = desirability.iter().copied().fold(0.0, f64::max);
+    desirability
+        .iter()
+        .map(|&eta| (eta / largest).powf(beta))
+        .collect()
+}
+
+/// A key that sorts features by descending weight, then by ascending index.
+#[must_use]
+pub fn rank(weight: u64, feature: u32) -> u64 {
+    (LARGEST - weight) << INDEX_BITS | u64::from(feature)
+}
+
+/// The feature of a [`rank`], and its weight.
+#[must_use]
+pub fn unrank(rank: u64) -> (u32, u64) {
+    let feature = rank & (MAX_FEATURES as u64 - 1);
+    (feature as u32, LARGEST - (rank >> INDEX_BITS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rank_sorts_by_weight_then_feature_and_holds_both() {
+        let pairs = [(LARGEST, 0), (LARGEST, 5), (9, 2), (1, 0), (0, 0xff_ffff)];
+        let ranks = pairs.map(|(weight, feature)| rank(weight, feature));
+        assert!(ranks.is_sorted());
+        for (rank, pair) in ranks.into_iter().zip(pairs) {
+            assert_eq!(unrank(rank), (pair.1, pair.0));
+        }
+    }
+
+    #[test]
+    fn only_zero_has_no_chance() {
+        assert_eq!(fixed_point(0.0), 0);
+        assert_eq!(fixed_point(f64::MIN_POSITIVE), 1);
+        assert_eq!(fixed_point(0.5), 1 << 39);
+        assert_eq!(fixed_point(1.0), LARGEST);
+    }
+}

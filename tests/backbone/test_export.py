@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from fer_fast.backbone import BackboneConfig, Weights, cached_model, export_model
+from fer_fast.backbone.architecture import TAP_STRIDES
+from fer_fast.errors import OutputError, ParameterError
+
+
+def _run(model: Path, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    (features,) = onnxruntime.InferenceSession(model).run(["features"], {"pixels": faces})
+    return features
+
+
+def _as_network_input(faces: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
+    """Scale, resize and repeat the channel as Pillow and NumPy do it."""
+    scaled = faces.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    resized = [
+        Image.fromarray(face).resize((size, size), Image.Resampling.BILINEAR) for face in scaled
+    ]
+    return np.repeat(np.stack([np.asarray(face) for face in resized])[..., None], 3, axis=-1)
+
+
+def test_features_are_those_of_keras(imagenet: Weights, faces: NDArray[np.uint8]) -> None:
+    import keras
+
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=str(imagenet.path), input_shape=(48, 48, 3)
+    )
+    expected = network.predict(_as_network_input(faces, 48), verbose=0).reshape(len(faces), -1)
+    features = _run(cached_model(imagenet, BackboneConfig()), faces)
+    assert features.shape == (len(faces), 5120)
+    assert np.abs(features - expected).max() <= 1e-3
+    # The tolerance means something: real features reach far beyond it.
+    assert expected.max() > 1
+
+
+def test_features_of_calibrated_random_weights_are_those_of_keras(
+    random_network: Any, random_model: Path, faces: NDArray[np.uint8]
+) -> None:
+    expected = random_network.predict(_as_network_input(faces, 48), verbose=0)
+    expected = expected.reshape(len(faces), -1)
+    error = np.abs(_run(random_model, faces) - expected)
+    assert error.max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_the_graph_resizes_as_pillow_does(
+    random_weights: Weights, faces: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    import keras
+
+    export_model(random_weights, BackboneConfig(size=80), tmp_path / "80.onnx")
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=str(random_weights.path), input_shape=(80, 80, 3)
+    )
+    expected = network.predict(_as_network_input(faces, 80), verbose=0).reshape(len(faces), -1)
+    features = _run(tmp_path / "80.onnx", faces)
+    assert features.shape == (len(faces), 3 * 3 * 1280)
+    assert np.abs(features - expected).max() <= 1e-3 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("pooling", ["none", "2x2", "global"])
+def test_taps_are_pooled_and_stand_side_by_side(
+    random_weights: Weights, faces: NDArray[np.uint8], tmp_path: Path, pooling: Any
+) -> None:
+    import keras
+
+    taps = ("block_13_expand_relu", "block_2_project_BN")
+    model = tmp_path / "taps.onnx"
+    export_model(random_weights, BackboneConfig(size=96, taps=taps, pooling=pooling), model)
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=str(random_weights.path), input_shape=(96, 96, 3)
+    )
+    layers = [network.get_layer(tap).output for tap in taps]
+    grids = keras.Model(network.input, layers).predict(_as_network_input(faces, 96), verbose=0)
+    expected = []
+    for grid in grids:
+        n, side, _, channels = grid.shape
+        if pooling == "2x2":
+            grid = grid.reshape(n, side // 2, 2, side // 2, 2, channels).mean(axis=(2, 4))
+        elif pooling == "global":
+            grid = grid.mean(axis=(1, 2))
+        expected.append(grid.reshape(n, -1))
+    features = _run(model, faces)
+    assert features.shape == (len(faces), sum(part.shape[1] for part in expected))
+    scale = np.abs(np.hstack(expected)).max()
+    assert np.abs(features - np.hstack(expected)).max() <= 1e-3 * scale
+
+
+def test_every_tap_is_a_layer_of_keras_with_the_stated_stride() -> None:
+    import keras
+
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(224, 224, 3)
+    )
+    for tap, stride in TAP_STRIDES.items():
+        assert network.get_layer(tap).output.shape[1] == 224 // stride
+
+
+def test_the_model_is_self_contained_and_has_static_width(random_model: Path) -> None:
+    model = onnx.load(random_model)
+    onnx.checker.check_model(model, full_check=True)
+    (pixels,), (features,) = model.graph.input, model.graph.output
+    shapes = [
+        [dim.dim_value or dim.dim_param for dim in value.type.tensor_type.shape.dim]
+        for value in (pixels, features)
+    ]
+    assert shapes == [["n", 48, 48], ["n", 5120]]
+    assert pixels.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert ("", 18) in {(opset.domain, opset.version) for opset in model.opset_import}
+    # Shapes computed at run time would stay on the CPU of a CUDA session.
+    assert not {"Shape", "Gather"} & {node.op_type for node in model.graph.node}
+
+
+def test_an_export_elsewhere_gives_the_same_bytes_and_leaves_nothing_else(
+    random_weights: Weights, random_model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again.onnx"
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from fer_fast.backbone import BackboneConfig, export_model, resolve_weights\n"
+        f"weights = resolve_weights(Path({str(random_weights.path)!r}))\n"
+        f"export_model(weights, BackboneConfig(), Path({str(out)!r}))\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (child.returncode, child.stdout, child.stderr) == (0, "", "")
+    assert out.read_bytes() == random_model.read_bytes()
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_cache_is_used_mends_itself_and_tells_weights_apart(
+    random_weights: Weights, recorder: Any
+) -> None:
+    config = BackboneConfig(size=32)
+    first = cached_model(random_weights, config, reporter=recorder)
+    content = first.read_bytes()
+    assert cached_model(random_weights, config, reporter=recorder) == first
+    assert [("exporting" in note, "cache" in note) for note in recorder.notes] == [
+        (True, False),
+        (False, True),
+    ]
+    first.write_bytes(content[:-1])
+    assert cached_model(random_weights, config, reporter=recorder).read_bytes() == content
+    assert ["damaged" in warning for warning in recorder.warnings] == [True]
+    other = Weights(random_weights.path, "", digest="0" * 64)
+    assert cached_model(other, config) != first
+
+
+def test_an_unwritable_place_is_an_output_error(random_weights: Weights, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot create the folder"):
+        export_model(random_weights, BackboneConfig(32), tmp_path / "file" / "m.onnx")
+
+
+@pytest.mark.parametrize("size", [0, 31, 513, -48])
+def test_sizes_out_of_range_are_refused(size: int) -> None:
+    with pytest.raises(ParameterError, match=f"size is {size}"):
+        BackboneConfig(size=size)

@@ -1,0 +1,80 @@
+"""The audit and the dense head through the real command, on a handful of faces."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from fer_fast.datasets import FaceDataset, Split, save_npz
+
+
+@pytest.fixture
+def few_faces(tmp_path):
+    """Return a file of 150 faces, one of them in two splits."""
+    rng = np.random.default_rng(2)
+    labels = (np.arange(150) % 7).astype(np.uint8)
+    pixels = rng.integers(0, 90, (150, 48, 48)).astype(np.uint8)
+    pixels[:, :24] += (labels * 20)[:, None, None]
+    pixels[140] = pixels[7]
+    splits = np.repeat(list(Split), [90, 30, 30]).astype(np.uint8)
+    path = tmp_path / "few.npz"
+    save_npz(FaceDataset(pixels, labels, splits, "few"), path)
+    return path
+
+
+@pytest.fixture
+def backbone(imagenet, few_faces):
+    return (
+        *("--data", few_faces, "--weights", imagenet.path, "--device", "cpu"),
+        *("--size", 64, "--taps", "block_3_expand_relu", "block_6_expand_relu"),
+        *("--pooling", "global"),
+    )
+
+
+def test_the_audit_counts_and_compares(run_cli, backbone, tmp_path):
+    out = tmp_path / "audit.json"
+    cache = {"FER_FAST_CACHE": str(tmp_path / "cache")}
+    result = run_cli("audit", *backbone, "--out", out, **cache)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(out.read_text())
+    assert found["integrity"]["redundant"] == 1
+    assert found["integrity"]["shared"] == {"Training": 1, "PublicTest": 0, "PrivateTest": 1}
+    verdicts = [protocol["verdict"].split(":")[0] for protocol in found["protocols"]]
+    assert verdicts == ["Honest", "Honest", "Wrong", "Wrong"]
+    for protocol in found["protocols"]:
+        assert f"{protocol['scores']['accuracy']:.3f}" in result.stdout
+
+
+def test_the_exported_file_is_the_one_that_the_features_came_from(run_cli, backbone, tmp_path):
+    head = ("--head", "dense", "--head-epochs", 2)
+    cache = {"FER_FAST_CACHE": str(tmp_path / "cache")}
+    extracted = run_cli("extract", *backbone, *head, "--out", "features.npz", **cache)
+    assert extracted.returncode == 0, extracted.stderr
+    assert "150 faces × 128 features" in extracted.stdout
+    exported = run_cli("export", *backbone, *head, "--out", "faces.onnx", **cache)
+    assert exported.returncode == 0, exported.stderr
+    assert "trained before" in exported.stderr
+    with np.load(tmp_path / "features.npz") as arrays, np.load(tmp_path / "few.npz") as faces:
+        pixels = next(array for array in faces.values() if array.ndim == 3)
+        runtime = onnxruntime.InferenceSession(tmp_path / "faces.onnx")
+        (features,) = runtime.run(["features"], {"pixels": pixels})
+        np.testing.assert_allclose(arrays["X"], features, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--taps", "block_99_expand_relu"), "no tap 'block_99_expand_relu'"),
+        (("--taps", "out_relu", "out_relu"), "name each layer once"),
+        (("--size", 32, "--pooling", "2x2"), "one cell at 32 pixels"),
+        (("--config", "absent.toml"), "absent.toml"),
+    ],
+)
+def test_options_that_no_run_could_use_are_one_sentence(
+    run_cli, few_faces, imagenet, option, message
+):
+    result = run_cli("extract", "--data", few_faces, "--weights", imagenet.path, *option)
+    assert result.returncode == 2
+    assert result.stderr.strip().splitlines()[-1].startswith("error: ")
+    assert message in result.stderr

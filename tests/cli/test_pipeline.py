@@ -1,0 +1,178 @@
+"""The main job through the real command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import skops.io
+
+QUICK = ("--ants", 4, "--iterations", 2, "--fitness-rows", 400, "--trees", 12, "--device", "cpu")
+
+LIMIT_FILE_SIZES = (
+    "import resource, sys; from fer_fast.cli.main import main; "
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); sys.exit(main(sys.argv[1:]))"
+)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Return an environment whose cache is its own."""
+    cache = tmp_path_factory.mktemp("cache")
+    return {"FER_FAST_CACHE": str(cache)}
+
+
+@pytest.fixture(scope="module")
+def options(imagenet):
+    return ("--weights", imagenet.path, *QUICK)
+
+
+@pytest.fixture(scope="module")
+def first_run(environment, options, tmp_path_factory):
+    out = tmp_path_factory.mktemp("first") / "out"
+    result = subprocess.run(
+        [sys.executable, "-m", "fer_fast", "pipeline", *map(str, options), "--out", str(out)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return result, out
+
+
+def metrics_of(out):
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_the_summary_and_the_warning_are_printed(first_run):
+    result, out = first_run
+    assert "synthetic" in result.stderr
+    assert "these figures say nothing about FER-2013" in result.stdout
+    assert f"{metrics_of(out)['test']['accuracy']:.3f}" in result.stdout
+    assert "\x1b[" not in result.stdout + result.stderr
+
+
+def test_metrics_hold_every_key(first_run):
+    metrics = metrics_of(first_run[1])
+    scores = {
+        *("accuracy", "precision_weighted", "recall_weighted", "f1_weighted"),
+        *("precision_macro", "recall_macro", "f1_macro", "per_class", "confusion", "rows"),
+    }
+    evaluations = [metrics, *metrics["baselines"].values()]
+    for evaluation in evaluations:
+        for rows in ("test", "test_deduplicated"):
+            assert evaluation[rows].keys() == scores
+    assert metrics["baselines"].keys() == {"all_features", "k_best"}
+    assert metrics["features"]["total"] == 5120
+    assert metrics["features"]["selected"] == len(metrics["features"]["indices"])
+    assert metrics["colony"]["history"][-1].keys() >= {
+        *("iteration", "best_score", "mean_score", "best_size", "evaluations", "cache_hits"),
+    }
+    assert metrics["data"].keys() >= {"hash", "counts", "synthetic"}
+    assert metrics["timings_s"].keys() == {
+        *("data", "model", "features", "balance", "selection", "classifier", "baselines"),
+    }
+    assert metrics.keys() >= {"device", "versions", "parameters"}
+    assert metrics["parameters"]["ants"] == 4
+
+
+def test_the_confusion_matrix_agrees_with_the_counts(first_run):
+    metrics = metrics_of(first_run[1])
+    confusion = np.array(metrics["test"]["confusion"])
+    assert confusion.sum(axis=1).tolist() == list(metrics["data"]["counts"]["PrivateTest"].values())
+    assert np.trace(confusion) / confusion.sum() == pytest.approx(metrics["test"]["accuracy"])
+
+
+def test_the_saved_forest_sees_the_saved_selection(first_run):
+    out = first_run[1]
+    selection = json.loads((out / "selection.json").read_text())
+    forest = skops.io.load(out / "forest.skops", trusted=["sklearn.tree._tree.Tree"])
+    assert selection["indices"] == metrics_of(out)["features"]["indices"]
+    assert forest.n_features_in_ == len(selection["indices"])
+
+
+def test_a_second_run_extracts_nothing_and_threads_change_nothing(
+    first_run, environment, options, run_cli, tmp_path
+):
+    for jobs in (1, 2):
+        out = tmp_path / f"jobs{jobs}"
+        result = run_cli("pipeline", *options, "--jobs", jobs, "--out", out, **environment)
+        assert result.returncode == 0, result.stderr
+        assert "images in" not in result.stderr
+        again, first = metrics_of(out), metrics_of(first_run[1])
+        for key in ("test", "test_deduplicated", "baselines", "features"):
+            assert again[key] == first[key]
+
+
+def test_the_settings_written_back_repeat_the_run(first_run, environment, run_cli, tmp_path):
+    config = first_run[1] / "config.toml"
+    result = run_cli("pipeline", "--config", config, "--out", tmp_path / "again", **environment)
+    assert result.returncode == 0, result.stderr
+    again, first = metrics_of(tmp_path / "again"), metrics_of(first_run[1])
+    for key in ("test", "test_deduplicated", "baselines", "features", "parameters"):
+        assert again[key] | {"out": None} == first[key] | {"out": None}
+    assert (tmp_path / "again" / "config.toml").read_text() == config.read_text()
+
+
+def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
+    first_run, environment, options, tmp_path
+):
+    # A limit on file sizes refuses writes as a full disk does, and needs no privileges.
+    out = tmp_path / "out"
+    result = subprocess.run(
+        [sys.executable, "-c", LIMIT_FILE_SIZES, "pipeline", *map(str, options), "--out", str(out)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 2
+    assert "error: cannot write" in result.stderr
+    assert f"{metrics_of(first_run[1])['test']['accuracy']:.3f}" in result.stdout
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.usefixtures("first_run")
+@pytest.mark.parametrize(
+    ("stage", "line"),
+    [
+        ("searching …", "interrupted: the best so far scored"),
+        ("fitting the final forests …", "interrupted"),
+    ],
+)
+def test_ctrl_c_ends_soon_with_one_line(environment, options, tmp_path, stage, line):
+    slow = {
+        "searching …": ("--fitness", "sklearn", "--ants", 40, "--iterations", 50),
+        "fitting the final forests …": ("--trees", 2000, "--fitness-rows", 10, "--ants", 1),
+    }[stage]
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "fer_fast", "pipeline"),
+            *map(str, (*options, *slow, "--out", out)),
+        ],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for said in process.stderr:
+        if stage in said:
+            break
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=3)
+    assert process.returncode == 130
+    last = stderr.strip().splitlines()[-1]
+    assert last.startswith(line)
+    assert "Traceback" not in stderr
+    assert stdout == ""
+    if stage == "searching …":
+        kept = json.loads((out / "selection.json").read_text())
+        assert kept["complete"] is False
+        assert f"{len(kept['indices']):,} of 5,120 features" in last

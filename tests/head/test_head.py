@@ -1,0 +1,171 @@
+"""The dense head: what it computes, that it learns, and that it is the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from fer_fast.backbone import BackboneConfig, Session, Weights, cached_model, open_session
+from fer_fast.datasets import FaceDataset, Split
+from fer_fast.errors import ParameterError
+from fer_fast.head import DenseHead, HeadConfig, cached_head_model
+from fer_fast.head.dense import append_head
+from fer_fast.head.training import train_head
+from fer_fast.head.views import training_views
+from fer_fast.progress import SILENT
+
+QUICK = HeadConfig(units=(24, 16, 12), moved_copies=1, epochs=12, dropout=0.1, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def backbone(imagenet: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_FAST_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return cached_model(imagenet, BackboneConfig(size=32, pooling="global"))
+
+
+@pytest.fixture(scope="module")
+def session(backbone: Path) -> Session:
+    return open_session(backbone, "cpu")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def dataset() -> FaceDataset:
+    """Return faces whose label is how bright their upper half is against their lower half."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 7, 300).astype(np.uint8)
+    pixels = rng.integers(0, 40, (300, 48, 48)).astype(np.uint8)
+    pixels[:, :24] += (labels * 30)[:, None, None]
+    splits = np.repeat([Split.TRAINING, Split.PUBLIC_TEST, Split.PRIVATE_TEST], [200, 50, 50])
+    return FaceDataset(pixels, labels, splits.astype(np.uint8), "stripes")
+
+
+@pytest.fixture(scope="module")
+def head(session: Session, dataset: FaceDataset, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_FAST_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return train_head(session, dataset, QUICK)
+
+
+def _in_numpy(
+    session: Session, head: DenseHead, pixels: NDArray[np.uint8]
+) -> NDArray[np.floating[Any]]:
+    both = [head.activations(session.features(p)) for p in (pixels, pixels[:, :, ::-1].copy())]
+    return np.mean(both, axis=0)
+
+
+def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
+    session: Session, backbone: Path, head: DenseHead, dataset: FaceDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "with_head.onnx"
+    append_head(backbone, head, out)
+    onnx.checker.check_model(onnx.load(out), full_check=True)
+    runtime = onnxruntime.InferenceSession(out)
+    expected = _in_numpy(session, head, dataset.pixels)
+    for rows in (slice(0, 1), slice(0, 7), slice(None)):
+        (features,) = runtime.run(["features"], {"pixels": dataset.pixels[rows]})
+        np.testing.assert_allclose(features, expected[rows], rtol=1e-3, atol=1e-4)
+    assert runtime.get_outputs()[0].shape == ["n", 12]
+    # The tolerance means something, and a mirrored face is the same face.
+    assert expected.max() > 0.1
+    (mirrored,) = runtime.run(["features"], {"pixels": dataset.pixels[:, :, ::-1].copy()})
+    np.testing.assert_allclose(mirrored, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_its_activations_tell_the_labels_of_unseen_faces(
+    session: Session, head: DenseHead, dataset: FaceDataset
+) -> None:
+    activations = _in_numpy(session, head, dataset.pixels)
+    train, test = dataset.rows(Split.TRAINING), dataset.rows(Split.PRIVATE_TEST)
+    centres = np.stack([activations[train][dataset.labels[train] == c].mean(0) for c in range(7)])
+    distances = np.linalg.norm(activations[test][:, None] - centres, axis=2)
+    assert (distances.argmin(axis=1) == dataset.labels[test]).mean() > 0.5
+
+
+def test_the_same_seed_gives_the_same_head_and_test_faces_have_no_part_in_it(
+    session: Session, head: DenseHead, dataset: FaceDataset
+) -> None:
+    test = dataset.rows(Split.PRIVATE_TEST)
+    labels, pixels = dataset.labels.copy(), dataset.pixels.copy()
+    labels[test], pixels[test] = 0, 0
+    again = train_head(session, FaceDataset(pixels, labels, dataset.splits, "blanked"), QUICK)
+    for (weights, bias), (weights_again, bias_again) in zip(head.layers, again.layers, strict=True):
+        np.testing.assert_array_equal(weights, weights_again)
+        np.testing.assert_array_equal(bias, bias_again)
+
+
+def test_a_head_is_trained_once_and_leaves_nothing_but_the_model(
+    session: Session, backbone: Path, dataset: FaceDataset
+) -> None:
+    notes: list[str] = []
+
+    class Recorder:
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+        warn = note
+
+        def task(self, *_: object) -> Any:
+            return SILENT.task("", None)
+
+    short = HeadConfig(units=(8,), moved_copies=0, epochs=1)
+    first = cached_head_model(backbone, session, dataset, short, reporter=Recorder())
+    assert cached_head_model(backbone, session, dataset, short, reporter=Recorder()) == first
+    assert ["from the cache" in note for note in notes] == [False, True]
+    # The features to train on, which are large, are not left behind.
+    assert {path.suffix for path in first.parent.parent.rglob("*") if path.is_file()} == {
+        ".onnx",
+        ".sha256",
+    }
+
+
+def test_views_show_the_same_face_a_little_differently() -> None:
+    rows, columns = np.mgrid[:48, :48]
+    # A bright spot above the centre of a dark face.
+    spot = 255 * np.exp(-((rows - 16) ** 2 + (columns - 24) ** 2) / 40)
+    pixels = np.stack([spot] * 60).astype(np.uint8)
+    face, mirrored, *moved = training_views(pixels, moved_copies=3, seed=0)
+    np.testing.assert_array_equal(face, pixels)
+    np.testing.assert_array_equal(mirrored, pixels[:, :, ::-1])
+    assert len(moved) == 3
+    for view in moved:
+        assert (view.shape, view.dtype, view.flags.c_contiguous) == ((60, 48, 48), np.uint8, True)
+        brightness = view.sum(axis=(1, 2), dtype=float)
+        centres = np.array(
+            [(view * axis).sum(axis=(1, 2)) / brightness for axis in (rows, columns)]
+        )
+        # Four pixels of shift, and what 12 degrees and 12 % do to eight pixels from the centre.
+        offsets = np.abs(centres - np.array([[16.0], [24.0]]))
+        assert offsets.max() < 7.5
+        assert offsets.std(axis=1).min() > 0.5
+    again = list(training_views(pixels, moved_copies=3, seed=0))
+    np.testing.assert_array_equal(moved[2], again[4])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"units": ()},
+        {"units": (0,)},
+        {"epochs": 0},
+        {"moved_copies": -1},
+        {"dropout": 1.0},
+        {"dropout": float("nan")},
+        {"learning_rate": 0.0},
+        {"weight_decay": -1.0},
+    ],
+)
+def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match="the head's"):
+        HeadConfig(**wrong)

@@ -1,0 +1,45 @@
+"""Settings refuse what no run could use."""
+
+import math
+
+import pytest
+
+from fer_fast.errors import ParameterError
+from fer_fast.settings import PRESETS, Settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("q0", 1.5),
+        ("q0", -0.1),
+        ("q0", math.nan),
+        ("ants", 0),
+        ("rho", 2.0),
+        ("iterations", 0),
+        ("trees", 0),
+        ("fitness_rows", -1),
+        ("jobs", 0),
+        ("seed", -1),
+        ("balance", "adasyn"),
+        ("device", "tpu"),
+    ],
+)
+def test_a_value_outside_its_range_is_named(name, value):
+    with pytest.raises(ParameterError, match=f"^{name} is "):
+        Settings(**{name: value})
+
+
+def test_the_bounds_of_the_size_must_agree():
+    with pytest.raises(ParameterError, match="min_features is 9 and max_features 3"):
+        Settings(min_features=9, max_features=3)
+
+
+@pytest.mark.parametrize(("name", "value"), [("q0", 0.0), ("q0", 1.0), ("rho", 0.0), ("rho", 1.0)])
+def test_the_ends_of_a_range_belong_to_it(name, value):
+    assert getattr(Settings(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid(preset):
+    assert Settings(**PRESETS[preset]).as_dict().items() >= PRESETS[preset].items()

@@ -1,0 +1,78 @@
+"""Files appear whole or not at all."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from fer_fast.errors import OutputError
+from fer_fast.storage import cache_dir, file_digest, written_whole
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_file_appears_when_the_block_ends(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with written_whole(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert names_in(path.parent) == ["file.txt"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, failure):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(failure), written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise failure
+    assert path.read_text() == "old"
+    assert names_in(tmp_path) == ["file.txt"]
+
+
+def test_a_refused_write_says_where_and_why(tmp_path):
+    path = tmp_path / "file.txt"
+    with (
+        pytest.raises(OutputError, match=r"cannot write .*file\.txt \(No space left"),
+        written_whole(path),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"x")
+    assert names_in(tmp_path) == []
+
+
+def test_a_folder_below_a_file_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(OutputError, match="cannot create the folder"),
+        written_whole(tmp_path / "file" / "below" / "x"),
+    ):
+        pass
+
+
+def test_others_may_read_what_the_umask_allows(tmp_path):
+    path = tmp_path / "file.txt"
+    before = os.umask(0o027)
+    try:
+        with written_whole(path) as temporary:
+            temporary.write_text("x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_the_environment_moves_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path / "elsewhere"))
+    assert cache_dir("features") == tmp_path / "elsewhere" / "features"
+    assert cache_dir("features").is_dir()
+
+
+def test_the_digest_is_sha256(tmp_path):
+    path = tmp_path / "bytes"
+    path.write_bytes(b"abc" * 100_000)
+    assert file_digest(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
