@@ -1,6 +1,6 @@
 """What one fitness evaluation costs: the native forest beside scikit-learn's.
 
-    python bench/fitness.py --data fer2013.csv --weights mobilenet_v2.h5 --out bench/results/fitness.json
+    python bench/fitness.py --data fer2013.csv --weights WEIGHTS.h5 --out bench/results/fitness.json
 
 Four questions, on real features of the training split scored on the public test split:
 
