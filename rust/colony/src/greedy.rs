@@ -90,3 +90,38 @@ fn merge(left: &[u64], is_left: impl Fn(&u64) -> bool, right: &[u64], merged: &m
     }
     merged.extend(right);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Pcg64;
+
+    #[test]
+    fn the_order_is_that_of_a_scan_for_ant_after_ant() {
+        let n = 200;
+        let mut rng = Pcg64::for_ant(1, 0, 0);
+        // Few different weights, so that many tie.
+        let mut weights: Vec<u64> = (0..n).map(|_| rng.next_u64() % 9).collect();
+        let mut order = Order::new(&weights);
+        for _ in 0..30 {
+            let mut visited = Marks::new(n);
+            let mut cursor = Cursor::default();
+            for _ in 0..rng.next_u64() % n as u64 {
+                if rng.next_u64().is_multiple_of(3) {
+                    visited.insert((rng.next_u64() % n as u64) as u32);
+                }
+                let left = (0..n as u32).filter(|&feature| !visited.contains(feature));
+                let best = left.max_by_key(|&j| (weights[j as usize], std::cmp::Reverse(j)));
+                let expected = best.map(|j| (j, weights[j as usize]));
+                assert_eq!(order.best(&mut cursor, &visited), expected);
+                if let Some(feature) = best {
+                    visited.insert(feature);
+                }
+            }
+            for feature in visited.iter() {
+                weights[feature as usize] = rng.next_u64() % 9;
+            }
+            order.change(&visited, &weights);
+        }
+    }
+}

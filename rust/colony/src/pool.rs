@@ -245,3 +245,73 @@ pub fn roulette(weights: &[u64], rng: &mut Pcg64) -> usize {
     let [(index, _)] = tree.find([share(rng.next_u64(), tree.total())]);
     index as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights over several orders of magnitude, a tenth of them 0.
+    fn some_weights(n: usize, seed: u64) -> Vec<u64> {
+        let mut rng = Pcg64::for_ant(seed, 0, 0);
+        let weight = |bits: u64| {
+            if bits.is_multiple_of(10) {
+                0
+            } else {
+                bits >> (24 + bits % 30)
+            }
+        };
+        (0..n).map(|_| weight(rng.next_u64())).collect()
+    }
+
+    /// The definition of `find`, one feature after another.
+    fn found_by_scanning(weights: &[u64], mut target: u64) -> (u32, u64) {
+        for (&weight, feature) in weights.iter().zip(0..) {
+            if target < weight {
+                return (feature, weight);
+            }
+            target -= weight;
+        }
+        unreachable!("the target is below the total")
+    }
+
+    #[test]
+    fn the_tree_finds_what_a_scan_finds_after_any_change() {
+        for n in [1, 2, 15, 16, 17, 255, 256, 257, 5000] {
+            let mut weights = some_weights(n, 1);
+            weights[n - 1] = 7;
+            let mut tree = SumTree::new(&weights);
+            let mut rng = Pcg64::for_ant(2, 0, 0);
+            // Few changes are made one by one, many by a rebuild.
+            for count in [0, 1, n / 20, n / 2] {
+                let changed: Vec<u32> = (0..count as u32).map(|i| i * 2).collect();
+                for &feature in &changed {
+                    weights[feature as usize] = rng.next_u64() >> 30;
+                }
+                let weight = |feature: u32| weights[feature as usize];
+                tree.update(changed.iter().copied(), count, weight);
+                let total: u64 = weights.iter().sum();
+                assert_eq!(tree.total(), total);
+                let inside = share(rng.next_u64(), total);
+                for target in [0, inside, total - 1] {
+                    assert_eq!(tree.find([target]), [found_by_scanning(&weights, target)]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pool_gives_every_feature_of_some_weight_once() {
+        let weights = some_weights(700, 3);
+        let mut tree = SumTree::new(&weights);
+        let mut pool = Pool::new(&mut tree, Pcg64::for_ant(4, 0, 0));
+        let mut visited = Marks::new(weights.len());
+        while let Some((feature, weight)) = pool.draw(&visited, &weights) {
+            assert!(!visited.contains(feature));
+            assert_eq!(weight, weights[feature as usize]);
+            visited.insert(feature);
+            pool.visit(feature, weight);
+        }
+        let drawable = weights.iter().filter(|&&weight| weight > 0).count();
+        assert_eq!(visited.len(), drawable);
+    }
+}

@@ -142,19 +142,18 @@ impl Binning {
         let bounds = &self.columns[column].bounds;
         let centre = |bin: u8| {
             let bin = usize::from(bin);
-            f64::midpoint(f64::from(bounds[bin]), f64::from(bounds[bin + 1]))
+            f32::midpoint(bounds[bin], bounds[bin + 1])
         };
-        let middle = f64::midpoint(centre(low), centre(high));
-        let edge = |bin: u8| f64::from(bounds[usize::from(bin) + 1]);
-        // Halfway between two edges the higher one wins: a value in the middle goes left.
-        (low..high)
-            .rev()
-            .min_by(|&a, &b| {
-                (edge(a) - middle)
-                    .abs()
-                    .total_cmp(&(edge(b) - middle).abs())
-            })
-            .unwrap_or(low)
+        let middle = f32::midpoint(centre(low), centre(high));
+        let edges = &bounds[usize::from(low) + 1..=usize::from(high)];
+        let above = edges.partition_point(|&edge| edge <= middle);
+        let nearest = match (above.checked_sub(1), edges.get(above)) {
+            (Some(below), Some(edge)) if middle - edges[below] < edge - middle => below,
+            (Some(below), None) => below,
+            // Halfway between two edges the higher one wins: a value in the middle goes left.
+            _ => above,
+        };
+        low + nearest as u8
     }
 
     /// Bytes held on the heap.

@@ -8,8 +8,8 @@ use crate::parallel::in_parallel;
 use crate::split::Entry;
 use crate::{Error, MAX_CLASSES};
 
-/// Trees grown together, so that a column, once in the cache, serves all their nodes that drew it.
-const TREES_TOGETHER: usize = 15;
+/// Trees grown together at most: a column, once in the cache, serves all their nodes that drew it.
+const MAX_TREES_TOGETHER: usize = 45;
 
 /// How a forest is grown; what is not said here is scikit-learn's default.
 #[derive(Clone, Debug)]
@@ -110,9 +110,11 @@ impl TrainingRows {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<f64>, Error> {
         self.check(subset, params)?;
+        let threads = threads.max(1);
+        let together = params.n_trees.div_ceil(threads).min(MAX_TREES_TOGETHER);
         let batches = (0..params.n_trees)
-            .step_by(TREES_TOGETHER)
-            .map(|first| first..params.n_trees.min(first + TREES_TOGETHER))
+            .step_by(together)
+            .map(|first| first..params.n_trees.min(first + together))
             .collect();
         let total = Mutex::new(Votes::new());
         let done = in_parallel(batches, threads, |trees| {

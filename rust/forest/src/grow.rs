@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::Error;
 use crate::binning::Cells;
 use crate::forest::{ForestParams, TrainingRows};
+use crate::machine::prefetch;
 use crate::random::{Stream, child_key};
 use crate::split::{Cut, Entry, Purity, Splitter, Verdict, Wide};
 
@@ -19,6 +20,18 @@ pub(crate) type Votes = Vec<u64>;
 /// Nodes of at most this many entries are finished at once, column by column until a cut cannot be
 /// bettered; larger ones wait for a pass over the columns.
 const SMALL: usize = 8;
+
+/// Columns that a small node asks for before it needs them.
+const DRAWS_AHEAD: usize = 4;
+
+/// Nodes of a pass whose rows are asked for before they are needed.
+const NODES_AHEAD: usize = 3;
+
+/// Nodes of more entries than this read a column nearly from end to end.
+const FETCHED: usize = 64;
+
+/// Nodes that must have drawn a column to make it worth asking for all of it.
+const BUSY: usize = 8;
 
 /// Parts of a tree's key that are no child.
 const BOOTSTRAP: u64 = u64::MAX;
@@ -45,14 +58,39 @@ pub(crate) struct Grower<'a, const K: usize> {
     votes: Votes,
 }
 
-/// A node that is still to be cut, or to vote.
+/// A node that is still to be cut, or to vote: with up to 8 classes, one cache line.
 #[derive(Clone)]
+#[repr(align(64))]
 struct Node<const K: usize> {
-    entries: Range<usize>,
-    reached: Range<usize>,
+    entries: Span,
+    reached: Span,
     key: u64,
     depth: u32,
     total: [u32; K],
+}
+
+/// Half a `Range<usize>`.
+#[derive(Clone, Copy)]
+struct Span {
+    first: u32,
+    end: u32,
+}
+
+impl Span {
+    fn new(first: usize, end: usize) -> Self {
+        Self {
+            first: first as u32,
+            end: end as u32,
+        }
+    }
+
+    fn len(self) -> usize {
+        (self.end - self.first) as usize
+    }
+
+    fn range(self) -> Range<usize> {
+        self.first as usize..self.end as usize
+    }
 }
 
 /// A cut and the column that makes it, by its position in the subset.
@@ -105,7 +143,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             self.settle(root, &mut waiting)?;
         }
         while !waiting.is_empty() {
-            waiting = self.pass(waiting)?;
+            waiting = self.pass(&waiting)?;
         }
         Ok(self.votes)
     }
@@ -141,13 +179,20 @@ impl<'a, const K: usize> Grower<'a, K> {
                 .reached
                 .extend((0..n_rows as u32).filter(|&row| weights[row as usize] == 0)),
         }
-        self.spare_entries
-            .resize(self.entries.len(), Entry::new::<K>(0, 0, 1));
-        self.spare_reached.resize(self.reached.len(), 0);
-        self.splitter.reserve(self.entries.len() - first_entry);
+        let (n_entries, n_reached) = (
+            self.entries.len() - first_entry,
+            self.reached.len() - first_reached,
+        );
+        self.spare_entries.resize(
+            self.spare_entries.len().max(n_entries),
+            Entry::new::<K>(0, 0, 1),
+        );
+        self.spare_reached
+            .resize(self.spare_reached.len().max(n_reached), 0);
+        self.splitter.reserve(n_entries);
         Node {
-            entries: first_entry..self.entries.len(),
-            reached: first_reached..self.reached.len(),
+            entries: Span::new(first_entry, self.entries.len()),
+            reached: Span::new(first_reached, self.reached.len()),
             key,
             depth: 0,
             total,
@@ -158,7 +203,7 @@ impl<'a, const K: usize> Grower<'a, K> {
     fn settle(&mut self, node: Node<K>, waiting: &mut Vec<Node<K>>) -> Result<(), Error> {
         let mut open = vec![node];
         while let Some(node) = open.pop() {
-            if node.reached.is_empty() {
+            if node.reached.len() == 0 {
                 continue;
             }
             if self.is_leaf(&node) {
@@ -188,7 +233,17 @@ impl<'a, const K: usize> Grower<'a, K> {
         let mut constant = 0;
         let bound = bound(&node.total, self.weights.as_ref());
         self.draw.start(node.key);
-        while let Some(position) = self.draw.next() {
+        for drawn in 0..self.subset.len() {
+            if drawn >= self.n_candidates && drawn > constant {
+                break;
+            }
+            if drawn.is_multiple_of(1024) && (self.stop)() {
+                return Err(Error::Stopped);
+            }
+            if let Some(&ahead) = self.draw.first(drawn + 1 + DRAWS_AHEAD).last() {
+                self.fetch(node, ahead as usize);
+            }
+            let position = self.draw.first(drawn + 1)[drawn] as usize;
             match self.search(node, position) {
                 Verdict::Constant => constant += 1,
                 Verdict::NoCut => {}
@@ -201,16 +256,21 @@ impl<'a, const K: usize> Grower<'a, K> {
                     }
                 }
             }
-            let drawn = self.draw.drawn();
-            if drawn >= self.n_candidates && drawn > constant {
-                break;
-            }
-            if drawn.is_multiple_of(1024) && (self.stop)() {
-                return Err(Error::Stopped);
-            }
         }
         self.divide(node, best, open);
         Ok(())
+    }
+
+    /// Ask for the cells of a small node's rows in a column that it will need soon; a large node
+    /// reads its column nearly from end to end, which needs no help.
+    fn fetch(&self, node: &Node<K>, position: usize) {
+        if node.entries.len() <= FETCHED {
+            let column = self.subset[position];
+            let bins = self.rows.cells.column(column);
+            for &entry in &self.entries[node.entries.range()] {
+                prefetch(bins, entry.row::<K>());
+            }
+        }
     }
 
     fn search(&mut self, node: &Node<K>, position: usize) -> Verdict {
@@ -218,22 +278,41 @@ impl<'a, const K: usize> Grower<'a, K> {
         self.splitter.search(
             self.rows.cells.column(column),
             self.rows.binning.mode(column),
-            &self.entries[node.entries.clone()],
+            &self.entries[node.entries.range()],
             &node.total,
             self.weights.as_ref(),
         )
     }
 
     /// Cut every node once: all draw their columns, then every column serves the nodes that drew it.
-    fn pass(&mut self, nodes: Vec<Node<K>>) -> Result<Vec<Node<K>>, Error> {
-        let drawn = self.draw_all(&nodes);
+    fn pass(&mut self, nodes: &[Node<K>]) -> Result<Vec<Node<K>>, Error> {
+        let drawn = self.draw_all(nodes);
         let (starts, order) = by_column(&drawn, self.subset.len(), self.n_candidates);
         let mut best: Vec<Option<Choice>> = vec![None; nodes.len()];
         for position in 0..self.subset.len() {
             if (self.stop)() {
                 return Err(Error::Stopped);
             }
-            for &index in &order[starts[position]..starts[position + 1]] {
+            let drawers = |position: usize| &order[starts[position]..starts[position + 1]];
+            if position + 1 < self.subset.len() && drawers(position + 1).len() >= BUSY {
+                let next = self.rows.cells.column(self.subset[position + 1]);
+                (0..next.len())
+                    .step_by(64)
+                    .for_each(|cell| prefetch(next, cell));
+            }
+            let drawers = drawers(position);
+            for (turn, &index) in drawers.iter().enumerate() {
+                if let Some(&far) = drawers.get(turn + 2 * NODES_AHEAD) {
+                    prefetch(nodes, far as usize);
+                    prefetch(&best, far as usize);
+                }
+                if let Some(&near) = drawers.get(turn + NODES_AHEAD) {
+                    let entries = nodes[near as usize].entries.range();
+                    entries
+                        .step_by(16)
+                        .take(4)
+                        .for_each(|entry| prefetch(&self.entries, entry));
+                }
                 let index = index as usize;
                 let Verdict::Cut(cut) = self.search(&nodes[index], position) else {
                     continue;
@@ -258,12 +337,15 @@ impl<'a, const K: usize> Grower<'a, K> {
         }
         let mut waiting = Vec::new();
         let mut open = Vec::new();
-        for (node, best) in nodes.into_iter().zip(best) {
-            if best.is_some() {
-                self.divide(&node, best, &mut open);
+        for (index, node) in nodes.iter().enumerate() {
+            if let Some(Some(next)) = best.get(index + 1) {
+                self.fetch(&nodes[index + 1], next.position);
+            }
+            if best[index].is_some() {
+                self.divide(node, best[index], &mut open);
             } else {
                 // Perhaps all its columns were constant: draw on, one by one.
-                self.cut_now(&node, &mut open)?;
+                self.cut_now(node, &mut open)?;
             }
             for child in open.drain(..) {
                 self.settle(child, &mut waiting)?;
@@ -277,9 +359,7 @@ impl<'a, const K: usize> Grower<'a, K> {
         let mut drawn = Vec::with_capacity(nodes.len() * self.n_candidates);
         for node in nodes {
             self.draw.start(node.key);
-            for _ in 0..self.n_candidates {
-                drawn.extend(self.draw.next().map(|position| position as u32));
-            }
+            drawn.extend_from_slice(self.draw.first(self.n_candidates));
         }
         drawn
     }
@@ -295,7 +375,7 @@ impl<'a, const K: usize> Grower<'a, K> {
         let bins = self.rows.cells.column(column);
         let mut left_total = [0; K];
         let entries = partition(
-            &mut self.entries[node.entries.clone()],
+            &mut self.entries[node.entries.range()],
             &mut self.spare_entries,
             |entry| {
                 let goes_left = bins[entry.row::<K>()] <= last;
@@ -306,7 +386,7 @@ impl<'a, const K: usize> Grower<'a, K> {
         );
         let bins = self.scored.unwrap_or(&self.rows.cells).column(column);
         let reached = partition(
-            &mut self.reached[node.reached.clone()],
+            &mut self.reached[node.reached.range()],
             &mut self.spare_reached,
             |row| bins[row as usize] <= last,
         );
@@ -315,18 +395,18 @@ impl<'a, const K: usize> Grower<'a, K> {
         for (right, left) in right_total.iter_mut().zip(left_total) {
             *right -= left;
         }
-        let entries = node.entries.start + entries;
-        let reached = node.reached.start + reached;
+        let (entries, entry) = (node.entries.range(), node.entries.range().start + entries);
+        let (reached, row) = (node.reached.range(), node.reached.range().start + reached);
         open.push(Node {
-            entries: entries..node.entries.end,
-            reached: reached..node.reached.end,
+            entries: Span::new(entry, entries.end),
+            reached: Span::new(row, reached.end),
             key: child_key(node.key, 1),
             depth: node.depth + 1,
             total: right_total,
         });
         open.push(Node {
-            entries: node.entries.start..entries,
-            reached: node.reached.start..reached,
+            entries: Span::new(entries.start, entry),
+            reached: Span::new(reached.start, row),
             key: child_key(node.key, 0),
             depth: node.depth + 1,
             total: left_total,
@@ -343,7 +423,7 @@ impl<'a, const K: usize> Grower<'a, K> {
         let whole: f64 = (0..n_classes).map(weighted).sum();
         for class in (0..n_classes).filter(|&class| node.total[class] > 0) {
             let share = (weighted(class) / whole * ONE_VOTE as f64).round() as u64;
-            for &row in &self.reached[node.reached.clone()] {
+            for &row in &self.reached[node.reached.range()] {
                 self.votes[row as usize * n_classes + class] += share;
             }
         }
@@ -355,7 +435,7 @@ struct Draw {
     n_columns: usize,
     stream: Stream,
     is_drawn: Vec<u64>,
-    drawn: Vec<usize>,
+    drawn: Vec<u32>,
 }
 
 impl Draw {
@@ -371,27 +451,22 @@ impl Draw {
     fn start(&mut self, key: u64) {
         self.stream = Stream::new(key);
         for position in self.drawn.drain(..) {
-            self.is_drawn[position / 64] = 0;
+            self.is_drawn[position as usize / 64] = 0;
         }
     }
 
-    fn drawn(&self) -> usize {
-        self.drawn.len()
-    }
-
-    fn next(&mut self) -> Option<usize> {
-        if self.drawn.len() == self.n_columns {
-            return None;
-        }
-        loop {
+    /// The first `n` columns drawn, or all there are.
+    fn first(&mut self, n: usize) -> &[u32] {
+        let n = n.min(self.n_columns);
+        while self.drawn.len() < n {
             let position = self.stream.below(self.n_columns);
             let (word, bit) = (position / 64, 1 << (position % 64));
             if self.is_drawn[word] & bit == 0 {
                 self.is_drawn[word] |= bit;
-                self.drawn.push(position);
-                return Some(position);
+                self.drawn.push(position as u32);
             }
         }
+        &self.drawn[..n]
     }
 }
 

@@ -7,6 +7,7 @@
 mod binning;
 mod forest;
 mod grow;
+mod machine;
 mod parallel;
 mod random;
 mod split;

@@ -3,6 +3,7 @@
 use std::ops::Add;
 
 use crate::binning::MAX_BINS;
+use crate::machine::{BLOCK, differing, sums};
 
 /// How a training row stands in a tree: row, class and bootstrap weight in one word.
 ///
@@ -105,14 +106,7 @@ impl<const K: usize> Purity<K> for Narrow<K> {
 
     #[inline]
     fn of(&self, side: &[u16; K]) -> f64 {
-        let (mut squares, mut other_squares, mut drawn) = (0_i32, 0_i32, 0_i32);
-        for (&here, &total) in side.iter().zip(&self.total) {
-            let here = here.cast_signed();
-            let there = total.cast_signed() - here;
-            squares += i32::from(here) * i32::from(here);
-            other_squares += i32::from(there) * i32::from(there);
-            drawn += i32::from(here);
-        }
+        let [squares, other_squares, drawn] = sums(side, &self.total);
         combine(
             f64::from(squares),
             f64::from(drawn),
@@ -215,8 +209,8 @@ impl Touched {
 /// Finds the best cut of a node by a column; its memory serves one node after another.
 pub(crate) struct Splitter<const K: usize> {
     min_leaf: usize,
-    /// Labels and bins of the node's rows that lie outside the column's mode.
-    pending: Vec<u32>,
+    /// The bins of the node's rows.
+    bins: Vec<u8>,
     /// Class counts by bin; all zero between two searches, like the rest.
     narrow: Vec<[u16; K]>,
     wide: Vec<[u32; K]>,
@@ -228,7 +222,7 @@ impl<const K: usize> Splitter<K> {
     pub(crate) fn new(min_leaf: usize) -> Self {
         Self {
             min_leaf,
-            pending: Vec::new(),
+            bins: Vec::new(),
             narrow: vec![[0; K]; MAX_BINS],
             wide: vec![[0; K]; MAX_BINS],
             rows: [0; MAX_BINS],
@@ -237,7 +231,8 @@ impl<const K: usize> Splitter<K> {
 
     /// Make room for nodes of `entries` entries.
     pub(crate) fn reserve(&mut self, entries: usize) {
-        self.pending.resize(self.pending.len().max(entries), 0);
+        let whole_blocks = entries.next_multiple_of(BLOCK);
+        self.bins.resize(self.bins.len().max(whole_blocks), 0);
     }
 
     /// Search the cuts of a node with the class counts `total` by one column whose commonest bin is
@@ -253,19 +248,14 @@ impl<const K: usize> Splitter<K> {
         total: &[u32; K],
         weights: Option<&[f64; K]>,
     ) -> Verdict {
-        let mut outside = 0;
-        let pending = &mut self.pending[..entries.len()];
-        for &entry in entries {
-            let bin = column[entry.row::<K>()];
-            pending[outside] = (entry.label::<K>().0 << 8) | u32::from(bin);
-            outside += usize::from(bin != mode);
+        let bins = &mut self.bins[..entries.len().next_multiple_of(BLOCK)];
+        for (bin, &entry) in bins.iter_mut().zip(entries) {
+            *bin = column[entry.row::<K>()];
         }
-        if outside == 0 {
-            return Verdict::Constant;
-        }
+        bins[entries.len()..].fill(mode);
         let mut node = Node {
-            pending: &self.pending[..outside],
-            in_mode: entries.len() - outside,
+            entries,
+            bins: bins.as_chunks().0,
             mode,
             min_leaf: self.min_leaf,
             rows: &mut self.rows,
@@ -283,8 +273,9 @@ impl<const K: usize> Splitter<K> {
 
 /// A node as one column shows it.
 struct Node<'a> {
-    pending: &'a [u32],
-    in_mode: usize,
+    entries: &'a [Entry],
+    /// The bins of the entries, filled up with the mode.
+    bins: &'a [[u8; BLOCK]],
     mode: u8,
     min_leaf: usize,
     rows: &'a mut [u32; MAX_BINS],
@@ -298,7 +289,10 @@ impl Node<'_> {
     ) -> Verdict {
         let histogram: &mut [[P::Count; K]; MAX_BINS] =
             histogram.try_into().expect("one cell a bin");
-        let touched = self.count(histogram);
+        let (touched, outside) = self.count(histogram);
+        if outside == 0 {
+            return Verdict::Constant;
+        }
         let mut best = Cut {
             purity: f64::NEG_INFINITY,
             low: 0,
@@ -328,7 +322,7 @@ impl Node<'_> {
         });
 
         let mut present = touched;
-        if self.in_mode > 0 {
+        if outside < self.entries.len() {
             present.insert(self.mode);
         }
         if present.first() == present.last() {
@@ -346,24 +340,31 @@ impl Node<'_> {
         Verdict::Cut(best)
     }
 
-    /// Count the rows outside the mode.
+    /// Count the rows outside the mode by bin and class: the bins they touch, and their number.
     #[inline]
     fn count<C: Copy + Add<Output = C> + From<u8>, const K: usize>(
         &mut self,
         histogram: &mut [[C; K]; MAX_BINS],
-    ) -> Touched {
+    ) -> (Touched, usize) {
         let mut touched = Touched::default();
-        for &pending in self.pending {
-            let bin = pending as u8;
-            let label = Label(pending >> 8);
-            let count = &mut histogram[usize::from(bin)][label.class::<K>()];
-            *count = *count + C::from(label.weight::<K>() as u8);
-            touched.insert(bin);
-            if self.min_leaf > 1 {
-                self.rows[usize::from(bin)] += 1;
+        let mut outside = 0;
+        for (bins, entries) in self.bins.iter().zip(self.entries.chunks(BLOCK)) {
+            let mut rows = differing(bins, self.mode);
+            outside += rows.count_ones() as usize;
+            while rows != 0 {
+                let row = rows.trailing_zeros() as usize;
+                rows &= rows - 1;
+                let bin = bins[row];
+                let label = entries[row].label::<K>();
+                let count = &mut histogram[usize::from(bin)][label.class::<K>()];
+                *count = *count + C::from(label.weight::<K>() as u8);
+                touched.insert(bin);
+                if self.min_leaf > 1 {
+                    self.rows[usize::from(bin)] += 1;
+                }
             }
         }
-        touched
+        (touched, outside)
     }
 
     /// Move a bin's rows to the side already passed, and rate the cut behind it.
@@ -384,7 +385,7 @@ impl Node<'_> {
         if self.min_leaf > 1 {
             let rows = std::mem::take(&mut self.rows[usize::from(bin)]);
             *side_rows += rows as usize;
-            let other_rows = self.pending.len() + self.in_mode - *side_rows;
+            let other_rows = self.entries.len() - *side_rows;
             if *side_rows < self.min_leaf || other_rows < self.min_leaf {
                 return f64::NEG_INFINITY;
             }

@@ -1,0 +1,108 @@
+"""What the benchmarks of the forest share: real rows, tables, results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+
+class Rows(NamedTuple):
+    """Training and validation rows, as `ForestFitness` takes them."""
+
+    X_train: NDArray[np.float32]
+    y_train: NDArray[np.uint8]
+    X_val: NDArray[np.float32]
+    y_val: NDArray[np.uint8]
+
+    def first(self, n: int) -> Rows:
+        """Keep the first `n` training rows."""
+        return self._replace(X_train=self.X_train[:n], y_train=self.y_train[:n])
+
+    def doubled(self) -> Rows:
+        """Append a copy of the training rows, each cell scaled by up to 5 % up or down."""
+        rng = np.random.default_rng(0)
+        noise = rng.uniform(0.95, 1.05, self.X_train.shape).astype(np.float32)
+        noise *= self.X_train
+        return self._replace(
+            X_train=np.concatenate([self.X_train, noise]),
+            y_train=np.concatenate([self.y_train, self.y_train]),
+        )
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="a local copy of FER-2013")
+    parser.add_argument("--weights", type=Path, help="MobileNetV2's ImageNet weights without top")
+    parser.add_argument(
+        "--features", type=Path, help="an .npz of X, labels and splits instead of both"
+    )
+    parser.add_argument("--quick", action="store_true", help="few rows, trees and rounds")
+    parser.add_argument("--out", type=Path, help="write the results as JSON")
+    return parser.parse_args()
+
+
+def load_rows(options: argparse.Namespace) -> Rows:
+    """Return the training rows, and the public test rows to score."""
+    X, labels, splits = load_features(options)
+    train, val = splits == 0, splits == 1
+    return Rows(X[train], labels[train], X[val], labels[val])
+
+
+def load_features(
+    options: argparse.Namespace,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return all features at 48 pixels, labels and splits."""
+    if options.features is not None:
+        with np.load(options.features) as stored:
+            return stored["X"], stored["labels"], stored["splits"]
+    from fer_fast.backbone import (
+        BackboneConfig,
+        cached_features,
+        cached_model,
+        open_session,
+        resolve_weights,
+    )
+    from fer_fast.datasets import load_dataset
+
+    dataset = load_dataset(options.data)
+    model = cached_model(resolve_weights(options.weights), BackboneConfig(size=48))
+    X = cached_features(open_session(model, device="cpu"), dataset)
+    return X, dataset.labels, dataset.splits
+
+
+def median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    print(f"\n{title}")
+    for row in (header, ["-" * width for width in widths], *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def write_results(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    if options.out is None:
+        return
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({"machine": machine, **results}, indent=2) + "\n")
+    print(f"\nwritten: {options.out}")

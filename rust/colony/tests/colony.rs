@@ -1,0 +1,117 @@
+//! The colony as a Rust user meets it.
+
+use fer_fast_colony::{Colony, ColonyError, Parameters, Subset};
+
+fn colony(seed: u64) -> Colony {
+    let desirability: Vec<f64> = (1..=80).map(|j| f64::from(j % 7) / 7.0).collect();
+    let parameters = Parameters {
+        n_ants: 12,
+        q0: 0.5,
+        seed,
+        ..Parameters::default()
+    };
+    Colony::new(&desirability, parameters).expect("the parameters are in range")
+}
+
+/// Few different scores, so that many subsets tie.
+fn score(subset: &Subset) -> f64 {
+    f64::from(subset.features().sum::<u32>() % 5)
+}
+
+#[test]
+fn asking_and_telling_is_running() -> Result<(), ColonyError> {
+    let (mut told, mut run) = (colony(3), colony(3));
+    for _ in 0..6 {
+        let scores: Vec<_> = told
+            .ask()
+            .iter()
+            .map(|subset| Some(score(subset)))
+            .collect();
+        told.tell(&scores)?;
+    }
+    assert_eq!(run.run(score, 6)?, 6);
+    assert_eq!(told, run);
+    Ok(())
+}
+
+#[test]
+fn the_order_in_which_ants_are_recorded_does_not_show() -> Result<(), ColonyError> {
+    let (mut forwards, mut backwards) = (colony(5), colony(5));
+    for _ in 0..6 {
+        let scores: Vec<_> = forwards.ask().iter().map(score).collect();
+        for ant in forwards.unscored()? {
+            forwards.record(ant, scores[ant])?;
+        }
+        forwards.close()?;
+        backwards.ask();
+        for ant in backwards.unscored()?.into_iter().rev() {
+            backwards.record(ant, scores[ant])?;
+        }
+        backwards.close()?;
+    }
+    assert_eq!(forwards, backwards);
+    Ok(())
+}
+
+#[test]
+fn a_saved_colony_goes_on_from_the_middle_of_an_iteration() -> Result<(), ColonyError> {
+    let mut colony = colony(7);
+    colony.run(score, 3)?;
+    colony.ask();
+    colony.record(4, 1.0)?;
+    let mut restored = Colony::from_json(&colony.to_json()?)?;
+    assert_eq!(restored, colony);
+    assert_eq!(restored.run(score, 3)?, colony.run(score, 3)?);
+    assert_eq!(restored, colony);
+    Ok(())
+}
+
+#[test]
+fn subsets_have_the_sizes_that_the_ladder_allows() -> Result<(), ColonyError> {
+    let mut colony = colony(9);
+    for _ in 0..20 {
+        let sizes = colony.sizes();
+        for subset in colony.ask() {
+            assert_eq!(subset.features().count(), subset.len());
+            assert!(sizes.contains(&subset.len()));
+            assert!(
+                subset
+                    .features()
+                    .collect::<Vec<_>>()
+                    .is_sorted_by(|a, b| a < b)
+            );
+        }
+        colony.tell(&[None; 12])?;
+        assert!(
+            colony
+                .pheromone()
+                .iter()
+                .all(|tau| (0.05..=1.0).contains(tau))
+        );
+    }
+    assert_eq!(colony.best(), None);
+    Ok(())
+}
+
+#[test]
+fn a_refused_call_changes_nothing() {
+    let mut colony = colony(11);
+    assert_eq!(colony.tell(&[]), Err(ColonyError::NothingAsked));
+    colony.ask();
+    let before = colony.clone();
+    let mut scores = [Some(1.0); 12];
+    scores[8] = Some(f64::INFINITY);
+    assert!(matches!(
+        colony.tell(&scores),
+        Err(ColonyError::Score { ant: 8, .. })
+    ));
+    assert_eq!(
+        colony.tell(&[None]),
+        Err(ColonyError::ScoreCount { given: 1, ants: 12 })
+    );
+    assert_eq!(
+        colony.record(12, 1.0),
+        Err(ColonyError::Ant { ant: 12, ants: 12 })
+    );
+    assert_eq!(colony, before);
+}

@@ -1,0 +1,102 @@
+//! The few lines where the machine is told more than the language says.
+//!
+//! Everything here has a plain meaning that other processors get; x86-64 has SSE2 by definition, so
+//! nothing is chosen at run time.
+
+/// Rows whose bins are compared at a time.
+pub(crate) const BLOCK: usize = 64;
+
+/// One bit a row: whether its bin differs from `mode`.
+#[inline]
+pub(crate) fn differing(bins: &[u8; BLOCK], mode: u8) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: x86-64 has SSE2 by definition.
+    return unsafe { sse2::differing(bins, mode) };
+    #[cfg(not(target_arch = "x86_64"))]
+    bins.iter()
+        .rev()
+        .fold(0, |mask, &bin| mask << 1 | u64::from(bin != mode))
+}
+
+/// Sums over the classes of `side`: its squares, the squares of the rest of `total`, its counts.
+///
+/// No count may exceed `i16::MAX`, nor the sum of all squares `i32::MAX`.
+#[inline]
+pub(crate) fn sums<const K: usize>(side: &[u16; K], total: &[u16; K]) -> [i32; 3] {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: x86-64 has SSE2 by definition.
+    return unsafe { sse2::sums(side, total) };
+    #[cfg(not(target_arch = "x86_64"))]
+    side.iter()
+        .zip(total)
+        .fold([0; 3], |sums, (&side, &total)| {
+            let (rest, side) = (i32::from(total - side), i32::from(side));
+            [sums[0] + side * side, sums[1] + rest * rest, sums[2] + side]
+        })
+}
+
+#[cfg(target_arch = "x86_64")]
+mod sse2 {
+    use std::arch::x86_64::{
+        __m128i, _mm_add_epi32, _mm_cmpeq_epi8, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_madd_epi16,
+        _mm_movemask_epi8, _mm_set1_epi8, _mm_set1_epi16, _mm_setzero_si128, _mm_shuffle_epi32,
+        _mm_sub_epi16,
+    };
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    pub(super) fn differing(bins: &[u8; super::BLOCK], mode: u8) -> u64 {
+        let mode = _mm_set1_epi8(mode.cast_signed());
+        let mut equal = 0;
+        for (part, bins) in bins.as_chunks::<16>().0.iter().enumerate() {
+            let mask = _mm_movemask_epi8(_mm_cmpeq_epi8(load(bins), mode));
+            equal |= u64::from(mask.cast_unsigned()) << (16 * part);
+        }
+        !equal
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    pub(super) fn sums<const K: usize>(side: &[u16; K], total: &[u16; K]) -> [i32; 3] {
+        let mut sums = [_mm_setzero_si128(); 3];
+        let totals = total.as_chunks::<8>().0;
+        for (side, total) in side.as_chunks::<8>().0.iter().zip(totals) {
+            let side = load(side);
+            let rest = _mm_sub_epi16(load(total), side);
+            sums[0] = _mm_add_epi32(sums[0], _mm_madd_epi16(side, side));
+            sums[1] = _mm_add_epi32(sums[1], _mm_madd_epi16(rest, rest));
+            sums[2] = _mm_add_epi32(sums[2], _mm_madd_epi16(side, _mm_set1_epi16(1)));
+        }
+        let [a, b, c] = sums;
+        [sum(a), sum(b), sum(c)]
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn sum(lanes: __m128i) -> i32 {
+        let pairs = _mm_add_epi32(lanes, _mm_shuffle_epi32::<0b01_00_11_10>(lanes));
+        let all = _mm_add_epi32(pairs, _mm_shuffle_epi32::<0b10_11_00_01>(pairs));
+        _mm_cvtsi128_si32(all)
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn load<T, const N: usize>(lanes: &[T; N]) -> __m128i {
+        const { assert!(size_of::<[T; N]>() == 16) };
+        // SAFETY: the reference covers the 16 bytes that are read; the load needs no alignment.
+        unsafe { _mm_loadu_si128(std::ptr::from_ref(lanes).cast()) }
+    }
+}
+
+/// Ask for the cache line of `items[index]`, which will be read soon; beyond the end, nothing.
+#[inline]
+pub(crate) fn prefetch<T>(items: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(item) = items.get(index) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, and the address is that of a live item.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (items, index);
+}
