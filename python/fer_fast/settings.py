@@ -215,6 +215,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "taps": ("block_13_expand_relu",),
         "pooling": "2x2",
         "head": "dense",
+        "head_epochs": 30,
         "balance": "none",
         "iterations": 10,
         "fitness_rows": 5000,
