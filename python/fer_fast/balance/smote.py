@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from imblearn.over_sampling import SMOTE
-from sklearn.neighbors import NearestNeighbors
 
+from fer_fast.balance.neighbors import ScreenedNeighbors
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.progress import SILENT, Reporter
 
@@ -47,7 +47,7 @@ def balance_classes(
     random_state : int
         Seed of the choice of rows, neighbours and mixing weights.
     n_jobs : int or None
-        Threads of the neighbour search.
+        Threads of the neighbour search; None or -1: one a core.
     reporter : Reporter
         Told the class counts before and after.
 
@@ -100,7 +100,7 @@ def balance_classes(
         sampling_strategy=dict.fromkeys(classes[growing].tolist(), int(sizes.max())),
         random_state=random_state,
         # A row is its own nearest neighbour, hence one more.
-        k_neighbors=NearestNeighbors(n_neighbors=k_neighbors + 1, n_jobs=n_jobs),
+        k_neighbors=ScreenedNeighbors(n_neighbors=k_neighbors + 1, n_jobs=n_jobs),
     )
     X_balanced, y_balanced = smote.fit_resample(X, y)
     reporter.note(f"classes balanced by SMOTE: {_counts(y)} became {_counts(y_balanced)}")
