@@ -226,6 +226,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
             settings.balance,
             random_state=settings.seed,
             n_jobs=settings.jobs,
+            class_names=LABELS,
             reporter=reporter,
         )
     with clock.stage("selection"):
