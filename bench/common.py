@@ -26,8 +26,8 @@ class Rows(NamedTuple):
     X_val: NDArray[np.float32]
     y_val: NDArray[np.uint8]
 
-    def first(self, n: int) -> Rows:
-        """Keep the first `n` training rows."""
+    def first(self, n: int | None) -> Rows:
+        """Keep the first `n` training rows; None: all."""
         return self._replace(X_train=self.X_train[:n], y_train=self.y_train[:n])
 
     def doubled(self) -> Rows:
@@ -52,6 +52,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="few rows, trees and rounds")
     parser.add_argument("--out", type=Path, help="write the results as JSON")
+    parser.add_argument("--rows", type=int, default=None, help="use the first training rows only")
     return parser.parse_args()
 
 
@@ -59,7 +60,7 @@ def load_rows(options: argparse.Namespace) -> Rows:
     """Return the training rows, and the public test rows to score."""
     X, labels, splits = load_features(options)
     train, val = splits == 0, splits == 1
-    return Rows(X[train], labels[train], X[val], labels[val])
+    return Rows(X[train], labels[train], X[val], labels[val]).first(options.rows)
 
 
 def load_features(

@@ -24,6 +24,7 @@ import numpy as np
 from common import Rows, arguments, load_rows, median, print_table, write_results
 from sklearn.ensemble import RandomForestClassifier
 
+from fer_fast._core import Forest
 from fer_fast.selection import ForestFitness
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ def threads(rows: Rows, n_trees: int, rounds: int) -> dict[str, float]:
 
 
 def memory(rows: Rows) -> dict[str, float]:
-    alone = ForestFitness(rows.X_train, rows.y_train, n_estimators=1)
+    labels = np.unique(rows.y_train, return_inverse=True)[1].astype(np.uint8)
+    alone = Forest(rows.X_train, labels, int(labels.max()) + 1, n_trees=1)
     per_cell = alone.n_bytes / rows.X_train.size
     print(f"binned training rows: {per_cell:.3f} bytes a cell")
     return {"bytes_per_cell": per_cell}

@@ -189,11 +189,13 @@ def extract(
             dataset = load_dataset(settings.data, reporter=reporter)
     with clock.stage("model"):
         model = frozen_model(settings, reporter=reporter)
-        session = open_session(model, device=settings.device, reporter=reporter)
+        session = open_session(
+            model, device=settings.device, precision=settings.precision, reporter=reporter
+        )
     if settings.head != "none":
         with clock.stage("head"):
             model = model_with_head(model, session, dataset, settings, reporter=reporter)
-            session = open_session(model, device=settings.device)
+            session = open_session(model, device=settings.device, precision=settings.precision)
     with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
     return FaceFeatures(dataset, X, session.device, file_digest(model))
@@ -224,6 +226,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
             settings.balance,
             random_state=settings.seed,
             n_jobs=settings.jobs,
+            class_names=LABELS,
             reporter=reporter,
         )
     with clock.stage("selection"):

@@ -13,6 +13,12 @@ from fer_fast.errors import ParameterError
 Device = Literal["auto", "cpu", "cuda"]
 Pooling = Literal["none", "2x2", "global"]
 Head = Literal["none", "dense"]
+Precision = Literal["fp32", "tf32", "fp16"]
+"""The arithmetic of a convolution.
+
+fp32 means what it says; the others need CUDA. tf32 rounds the factors of each product to 10 bits of
+mantissa; fp16 stores weights and activations in half precision.
+"""
 Balance = Literal["smote", "none"]
 Engine = Literal["native", "sklearn"]
 Scoring = Literal["f1_macro", "accuracy"]
@@ -21,6 +27,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "pooling": get_args(Pooling),
     "head": get_args(Head),
     "device": get_args(Device),
+    "precision": get_args(Precision),
     "balance": get_args(Balance),
     "fitness": get_args(Engine),
     "scoring": get_args(Scoring),
@@ -73,6 +80,8 @@ class Settings:
     head_epochs : int
         Passes over Training, at most, in which the head is trained.
     device : {"auto", "cpu", "cuda"}
+    precision : {"fp32", "tf32", "fp16"}
+        Arithmetic of the backbone; all but fp32 need CUDA.
     batch_size : int or None
         Faces in one call of the backbone; None for the device's default.
     balance : {"smote", "none"}
@@ -112,6 +121,7 @@ class Settings:
     head: Head = "none"
     head_epochs: int = 20
     device: Device = "auto"
+    precision: Precision = "fp32"
     batch_size: int | None = None
     balance: Balance = "smote"
     ants: int = 20

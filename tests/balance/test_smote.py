@@ -61,6 +61,14 @@ def test_keeps_the_real_rows_first_and_announces_the_counts():
     assert not listener.warnings
 
 
+def test_classes_are_called_by_their_names():
+    X, y = relu_like([1, 10, 30])
+    listener = Listener()
+    balance_classes(X, y, class_names=("angry", "disgust", "fear"), reporter=listener)
+    assert "class angry has a single training row" in listener.warnings[0]
+    assert "disgust: 10, fear: 30 became" in listener.notes[0]
+
+
 def test_synthetic_rows_lie_between_rows_of_their_class():
     X, y = relu_like([12, 50])
     balanced_X, balanced_y = balance_classes(X, y)

@@ -1,6 +1,6 @@
 """The frozen backbone: weights, ONNX export, device, feature extraction."""
 
-from fer_fast.backbone.config import BackboneConfig, Precision
+from fer_fast.backbone.config import BackboneConfig
 from fer_fast.backbone.diagnosis import Check, diagnose
 from fer_fast.backbone.export import cached_model, export_model, require_exporter
 from fer_fast.backbone.features import cached_features
@@ -10,7 +10,6 @@ from fer_fast.backbone.weights import Weights, resolve_weights
 __all__ = [
     "BackboneConfig",
     "Check",
-    "Precision",
     "Session",
     "Weights",
     "cached_features",

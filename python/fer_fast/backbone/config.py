@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from fer_fast.backbone.architecture import TAPS
 from fer_fast.errors import ParameterError
@@ -11,13 +11,6 @@ from fer_fast.settings import Pooling
 
 OPSET = 18
 """The ONNX operator set of exported models; tf2onnx knows none newer."""
-
-Precision = Literal["fp32", "tf32", "fp16"]
-"""The arithmetic of a convolution.
-
-fp32 means what it says; the others need CUDA. tf32 rounds the factors of each product to 10 bits of
-mantissa; fp16 stores weights and activations in half precision.
-"""
 
 MIN_SIZE, MAX_SIZE = 32, 512
 """Keras builds no MobileNetV2 below 32 pixels; beyond 512 a face of 48 gains nothing."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fer_fast.backbone.config import Precision
 from fer_fast.backbone.devices import require_cuda_library
 from fer_fast.errors import DeviceError
+from fer_fast.settings import Precision
 
 
 def provider_options(precision: Precision) -> dict[str, str]:

@@ -14,14 +14,13 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fer_fast.backbone.config import Precision
 from fer_fast.backbone.cuda import pinned_array, provider_options
 from fer_fast.backbone.devices import require_cuda
 from fer_fast.backbone.half import cached_half
 from fer_fast.datasets.faces import FACE_SIDE
 from fer_fast.errors import DeviceError, FerFastError, ParameterError
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.settings import Device, available_cpus
+from fer_fast.settings import Device, Precision, available_cpus
 from fer_fast.storage import file_digest
 
 _WARNING, _FATAL = 2, 4

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from imblearn.over_sampling import SMOTE
-from sklearn.neighbors import NearestNeighbors
 
+from fer_fast.balance.neighbors import ScreenedNeighbors
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 Label = TypeVar("Label", bound=np.generic)
@@ -25,6 +27,7 @@ def balance_classes(
     k_neighbors: int = 5,
     random_state: int = 0,
     n_jobs: int | None = None,
+    class_names: Sequence[str] | None = None,
     reporter: Reporter = SILENT,
 ) -> tuple[NDArray[np.float32], NDArray[Label]]:
     """Oversample every class up to the size of the largest.
@@ -47,7 +50,9 @@ def balance_classes(
     random_state : int
         Seed of the choice of rows, neighbours and mixing weights.
     n_jobs : int or None
-        Threads of the neighbour search.
+        Threads of the neighbour search; None or -1: one a core.
+    class_names : sequence of str or None
+        What the labels 0, 1, … are called in what is reported.
     reporter : Reporter
         Told the class counts before and after.
 
@@ -75,18 +80,28 @@ def balance_classes(
         raise ParameterError(f"k_neighbors is {k_neighbors}: use at least 1")
     if X.ndim != 2 or len(X) != len(y):
         raise DataError(f"X of shape {X.shape} does not match {len(y)} labels: one row a label")
+
+    def name(label: Any) -> str:
+        return str(label) if class_names is None else class_names[int(label)]
+
+    def counts(y: NDArray[Any]) -> str:
+        classes, sizes = np.unique(y, return_counts=True)
+        return ", ".join(
+            f"{name(label)}: {size:,}" for label, size in zip(classes, sizes, strict=True)
+        )
+
     if method == "none":
-        reporter.note(f"classes not balanced: {_counts(y)}")
+        reporter.note(f"classes not balanced: {counts(y)}")
         return X, y
     if not np.isfinite(X).all():
         raise DataError("X holds NaN or infinite values: SMOTE needs finite features")
 
     classes, sizes = np.unique(y, return_counts=True)
     for lone in classes[sizes == 1]:
-        reporter.warn(f"class {lone} has a single training row: SMOTE leaves it alone")
+        reporter.warn(f"class {name(lone)} has a single training row: SMOTE leaves it alone")
     growing = (sizes > 1) & (sizes < sizes.max())
     if not growing.any():
-        reporter.note(f"classes need no balancing: {_counts(y)}")
+        reporter.note(f"classes need no balancing: {counts(y)}")
         return X, y
     smallest = int(sizes[growing].min())
     if smallest <= k_neighbors:
@@ -100,13 +115,8 @@ def balance_classes(
         sampling_strategy=dict.fromkeys(classes[growing].tolist(), int(sizes.max())),
         random_state=random_state,
         # A row is its own nearest neighbour, hence one more.
-        k_neighbors=NearestNeighbors(n_neighbors=k_neighbors + 1, n_jobs=n_jobs),
+        k_neighbors=ScreenedNeighbors(n_neighbors=k_neighbors + 1, n_jobs=n_jobs),
     )
     X_balanced, y_balanced = smote.fit_resample(X, y)
-    reporter.note(f"classes balanced by SMOTE: {_counts(y)} became {_counts(y_balanced)}")
+    reporter.note(f"classes balanced by SMOTE: {counts(y)} became {counts(y_balanced)}")
     return X_balanced, y_balanced
-
-
-def _counts(y: NDArray[Any]) -> str:
-    classes, sizes = np.unique(y, return_counts=True)
-    return ", ".join(f"{label}: {size:,}" for label, size in zip(classes, sizes, strict=True))

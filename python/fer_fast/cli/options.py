@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any, get_args
 
 from fer_fast.config_file import read_config
-from fer_fast.settings import PRESETS, Head, Pooling, Settings, available_cpus
+from fer_fast.settings import (
+    PRESETS,
+    Balance,
+    Device,
+    Engine,
+    Head,
+    Pooling,
+    Precision,
+    Scoring,
+    Settings,
+    available_cpus,
+)
 
 _DEFAULTS = Settings()
 
@@ -88,9 +99,15 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("device")
     group.add_argument(
         "--device",
-        choices=("auto", "cpu", "cuda"),
+        choices=get_args(Device),
         help="auto takes CUDA where it can be used; cuda fails where it cannot "
         f"(default: {_DEFAULTS.device})",
+    )
+    group.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        help="arithmetic of the backbone; tf32 and fp16 need CUDA "
+        f"(default: {_DEFAULTS.precision})",
     )
     group.add_argument(
         "--batch-size", type=int, metavar="N", help="faces in one call (default: the device's)"
@@ -102,7 +119,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("selection")
     group.add_argument(
         "--balance",
-        choices=("smote", "none"),
+        choices=get_args(Balance),
         help=f"how the training classes are balanced (default: {_DEFAULTS.balance})",
     )
     numbers: tuple[tuple[str, type, str, str], ...] = (
@@ -129,12 +146,12 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
         )
     group.add_argument(
         "--fitness",
-        choices=("native", "sklearn"),
+        choices=get_args(Engine),
         help=f"the forest that judges a subset (default: {_DEFAULTS.fitness})",
     )
     group.add_argument(
         "--scoring",
-        choices=("f1_macro", "accuracy"),
+        choices=get_args(Scoring),
         help=f"what an evaluation maximises on PublicTest (default: {_DEFAULTS.scoring})",
     )
     group.add_argument(

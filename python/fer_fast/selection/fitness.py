@@ -14,12 +14,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from fer_fast._core import Forest, ForestStopped
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.selection._exceptions import EvaluationCut
+from fer_fast.settings import Engine, Scoring
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Engine = Literal["native", "sklearn"]
-Scoring = Literal["f1_macro", "accuracy"]
 
 
 class ForestFitness:

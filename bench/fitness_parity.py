@@ -1,0 +1,207 @@
+"""How well the native forest's judgement of subsets agrees with scikit-learn's.
+
+    python bench/fitness_parity.py --data fer2013.csv --weights mobilenet.h5 --out parity.json
+
+On real features, 60 subsets of mixed sizes are scored by both engines with 3 forest seeds each.
+Spearman's rank correlation between the engines' mean scores stands beside scikit-learn's with
+itself, between means over two disjoint trios of seeds: no engine can agree better with another
+forest than with its own next draw. Cheaper judgements (fewer trees, fewer rows, bounded depth) are
+rated by their rank correlation with the full native mean and their cost.
+
+On four public data sets, accuracies over 10 splits stand beside the standard error of
+scikit-learn's.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from common import Rows, arguments, load_rows, print_table, write_results
+from scipy.stats import spearmanr
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.model_selection import train_test_split
+
+from fer_fast.selection import ForestFitness
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CHEAPER: dict[str, dict[str, Any]] = {
+    "30 trees": {"n_estimators": 30},
+    "half the draws": {"max_samples": 0.5},
+    "a fifth of the draws": {"max_samples": 0.2},
+    "depth 12": {"max_depth": 12},
+    "depth 8": {"max_depth": 8},
+    "leaves of 5 rows": {"min_samples_leaf": 5},
+}
+
+
+def main() -> None:
+    options = arguments(__doc__)
+    rows = load_rows(options)
+    n_subsets, trees, train_rows = (12, 30, 3_000) if options.quick else (60, 90, None)
+    if options.quick:
+        rows = rows.first(train_rows)
+    subsets = mixed_subsets(rows.X_train.shape[1], n_subsets)
+    results = {
+        "rows": len(rows.X_train),
+        "n_trees": trees,
+        "agreement": agreement(rows, subsets, trees),
+        "cheaper": cheaper(rows, subsets, trees),
+        "public": public(4 if options.quick else 10),
+    }
+    write_results(options, results)
+
+
+def mixed_subsets(n_features: int, count: int) -> list[NDArray[np.int64]]:
+    """Random subsets, a third of them dense in one channel range, of sizes on a log scale."""
+    rng = np.random.default_rng(0)
+    sizes = np.geomspace(8, n_features, count).astype(int)
+    subsets = []
+    for turn, size in enumerate(sizes):
+        pool = np.arange(n_features)
+        if turn % 3 == 0:
+            start = rng.integers(0, n_features - size + 1)
+            pool = pool[start : start + size]
+        chosen = rng.choice(pool, size, replace=False)
+        subsets.append(np.sort(chosen).astype(np.int64))
+    return subsets
+
+
+def mean_scores(
+    rows: Rows, subsets: list[NDArray[np.int64]], seeds: range, **params: Any
+) -> tuple[NDArray[np.float64], float]:
+    """Return the mean score of each subset over forest seeds, and the seconds of all."""
+    fitness = ForestFitness(*rows, n_jobs=2, **params)
+    scores = np.zeros(len(subsets))
+    start = time.perf_counter()
+    for seed in seeds:
+        fitness.random_state = seed
+        scores += [fitness(subset) for subset in subsets]
+    return scores / len(seeds), time.perf_counter() - start
+
+
+def agreement(rows: Rows, subsets: list[NDArray[np.int64]], trees: int) -> dict[str, Any]:
+    scores, seconds = {}, {}
+    for name, engine, seeds in (
+        ("sklearn", "sklearn", range(3)),
+        ("sklearn again", "sklearn", range(3, 6)),
+        ("native", "native", range(3)),
+        ("native again", "native", range(3, 6)),
+    ):
+        scores[name], seconds[name] = mean_scores(
+            rows, subsets, seeds, engine=engine, n_estimators=trees
+        )
+    pairs = [
+        ("native", "sklearn"),
+        ("sklearn", "sklearn again"),
+        ("native", "native again"),
+    ]
+    result: dict[str, Any] = {
+        f"{a} | {b}": {
+            "spearman": float(spearmanr(scores[a], scores[b]).statistic),
+            "mean_difference": float(np.mean(scores[a] - scores[b])),
+            "sd_of_differences": float(np.std(scores[a] - scores[b])),
+        }
+        for a, b in pairs
+    }
+    print_table(
+        f"{len(subsets)} subsets, {len(rows.X_train):,} training rows, {trees} trees, "
+        "macro-F1 averaged over 3 seeds",
+        ("engines", "Spearman", "mean difference (points)", "SD of differences"),
+        [
+            (
+                pair,
+                f"{r['spearman']:.4f}",
+                f"{100 * r['mean_difference']:+.3f}",
+                f"{100 * r['sd_of_differences']:.3f}",
+            )
+            for pair, r in result.items()
+        ],
+    )
+    result["seconds"] = seconds
+    result["subset_sizes"] = [len(subset) for subset in subsets]
+    result["scores"] = {name: values.tolist() for name, values in scores.items()}
+    return result
+
+
+def cheaper(rows: Rows, subsets: list[NDArray[np.int64]], trees: int) -> dict[str, Any]:
+    """Rate cheaper judgements by one seed each against the full mean over other seeds."""
+    reference, _ = mean_scores(rows, subsets, range(3, 6), n_estimators=trees)
+    cases = {"full": {"n_estimators": trees}, **CHEAPER}
+    result = {}
+    for name, params in cases.items():
+        scores, seconds = mean_scores(rows, subsets, range(1), **{"n_estimators": trees, **params})
+        similar = slice(len(subsets) // 2, None)
+        result[name] = {
+            "seconds": seconds,
+            "spearman": float(spearmanr(scores, reference).statistic),
+            "spearman_larger_half": float(spearmanr(scores[similar], reference[similar]).statistic),
+        }
+    print_table(
+        "Cheaper judgements, one seed, against the full forest's mean over three others",
+        ("judgement", "seconds", "Spearman", "Spearman, larger half of the subsets"),
+        [
+            (
+                name,
+                f"{r['seconds']:.1f}",
+                f"{r['spearman']:.4f}",
+                f"{r['spearman_larger_half']:.4f}",
+            )
+            for name, r in result.items()
+        ],
+    )
+    return result
+
+
+def public(n_splits: int) -> dict[str, Any]:
+    """Accuracy beside scikit-learn's forest on data sets that ship with it."""
+    result = {}
+    for load in (load_iris, load_wine, load_breast_cancer, load_digits):
+        X, y = load(return_X_y=True)
+        X = X.astype(np.float32)
+        accuracies: dict[str, list[float]] = {"native": [], "sklearn": []}
+        for seed in range(n_splits):
+            X_train, X_val, y_train, y_val = train_test_split(
+                X, y, test_size=0.4, stratify=y, random_state=seed
+            )
+            for engine, values in accuracies.items():
+                fitness = ForestFitness(
+                    X_train,
+                    y_train,
+                    X_val,
+                    y_val,
+                    engine=engine,
+                    scoring="accuracy",
+                    random_state=seed,
+                )
+                values.append(fitness(np.arange(X.shape[1])))
+        native, reference = (np.array(accuracies[e]) for e in ("native", "sklearn"))
+        standard_error = reference.std(ddof=1) / n_splits**0.5
+        result[load.__name__.removeprefix("load_")] = {
+            "native": float(native.mean()),
+            "sklearn": float(reference.mean()),
+            "standard_error": float(standard_error),
+            "within": bool(abs(native.mean() - reference.mean()) <= standard_error),
+        }
+    print_table(
+        f"Accuracy over {n_splits} splits",
+        ("data set", "native", "sklearn", "standard error", "within one"),
+        [
+            (
+                name,
+                f"{r['native']:.4f}",
+                f"{r['sklearn']:.4f}",
+                f"{r['standard_error']:.4f}",
+                "yes" if r["within"] else "no",
+            )
+            for name, r in result.items()
+        ],
+    )
+    return result
+
+
+if __name__ == "__main__":
+    main()
