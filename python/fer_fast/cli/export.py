@@ -51,7 +51,9 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     model = frozen_model(settings, reporter=reporter)
     if settings.head != "none":
-        session = open_session(model, device=settings.device, reporter=reporter)
+        session = open_session(
+            model, device=settings.device, precision=settings.precision, reporter=reporter
+        )
         dataset = load_dataset(settings.data, reporter=reporter)
         model = model_with_head(model, session, dataset, settings, reporter=reporter)
     with written_whole(options.model_out) as temporary:
