@@ -235,5 +235,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Named sets of settings; an option given beside a preset overrides it.
 
 ``paper`` is *Optimizing Facial Expression Recognition Features with Pre-trained CNNs* to the
-letter, with every training row in each evaluation. ``best`` is what scored best on PublicTest.
+letter, with every training row in each evaluation. ``best`` has the input size, tap and head that
+scored best on PublicTest; its colony is not tuned.
 """
