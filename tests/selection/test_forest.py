@@ -156,6 +156,19 @@ def test_binned_rows_take_little_more_than_a_byte_a_cell():
     assert X.size <= forest.n_bytes <= 1.1 * X.size
 
 
+def test_layout_of_the_rows_does_not_matter():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 12)).astype(np.float32)
+    y = rng.integers(0, 3, size=90)
+    subset = np.arange(12)
+    plain = ForestFitness(X[:60], y[:60], X[60:], y[60:]).predict_proba(subset)
+    crossed = np.asfortranarray(X)
+    fitness = ForestFitness(crossed[:60], y[:60], crossed[60:], y[60:])
+    np.testing.assert_array_equal(fitness.predict_proba(subset), plain)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        Forest(np.asfortranarray(X), y.astype(np.uint8), 3, n_trees=1)
+
+
 @pytest.fixture
 def endless():
     """A fitness whose evaluation would take an hour."""

@@ -140,7 +140,12 @@ fn n_cores() -> usize {
 }
 
 fn as_rows<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Rows<'a>> {
-    Rows::new(array.as_slice()?, array.as_array().ncols()).map_err(to_python)
+    // `PyReadonlyArray2::as_slice` would take a column-major matrix too.
+    let view = array.as_array();
+    let (Some(values), n_columns) = (view.to_slice(), view.ncols()) else {
+        return Err(PyValueError::new_err("rows must be C-contiguous"));
+    };
+    Rows::new(values, n_columns).map_err(to_python)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
