@@ -247,3 +247,126 @@ fn most_common(bins: &[u8]) -> u8 {
         .max_by_key(|&bin| counts[usize::from(bin)])
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Stream;
+
+    fn learn(values: &[f32]) -> (Binning, Vec<u8>) {
+        let rows = Rows::new(values, 1).expect("one column");
+        let (binning, cells) = Binning::learn(rows, 1).expect("finite values");
+        let bins = cells.column(0).to_vec();
+        (binning, bins)
+    }
+
+    #[test]
+    fn bins_keep_the_order_of_the_values_and_equal_values_together() {
+        let mut stream = Stream::new(5);
+        for round in 0..60 {
+            let distinct = [2, 200, 256, 257, 5_000][round % 5];
+            let values: Vec<f32> = (0..3_000)
+                .map(|_| (stream.below(distinct) as f32).powi(3) - 40.0)
+                .collect();
+            let (_, bins) = learn(&values);
+            let mut pairs: Vec<_> = values.iter().zip(&bins).collect();
+            pairs.sort_by(|a, b| a.0.total_cmp(b.0));
+            assert!(pairs.is_sorted_by(|a, b| a.1 <= b.1));
+            assert!(
+                pairs
+                    .windows(2)
+                    .all(|pair| pair[0].0 < pair[1].0 || pair[0].1 == pair[1].1)
+            );
+            if distinct <= MAX_BINS {
+                assert!(
+                    pairs
+                        .windows(2)
+                        .all(|pair| pair[0].0 >= pair[1].0 || pair[0].1 < pair[1].1)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_heavy_value_has_a_bin_of_its_own_and_leaves_the_rest_their_resolution() {
+        let mut stream = Stream::new(6);
+        let values: Vec<f32> = (0..20_000)
+            .map(|row| {
+                if row % 4 > 0 {
+                    0.0
+                } else {
+                    1.0 + stream.below(1 << 20) as f32
+                }
+            })
+            .collect();
+        let (binning, bins) = learn(&values);
+        assert_eq!(binning.mode(0), 0);
+        let mut counts = [0; MAX_BINS];
+        for &bin in &bins {
+            counts[usize::from(bin)] += 1;
+        }
+        assert_eq!(counts[0], 15_000);
+        let fair = 5_000 / (MAX_BINS - 1);
+        assert!(
+            counts[1..]
+                .iter()
+                .all(|&count| count > fair / 2 && count < 2 * fair)
+        );
+    }
+
+    #[test]
+    fn other_rows_fall_where_their_values_lie() {
+        let (binning, bins) = learn(&[0.0, 1.0, 2.0, 10.0]);
+        assert_eq!(bins, [0, 1, 2, 3]);
+        let other = [-5.0, 0.49, 0.51, 5.9, 6.1, 99.0];
+        let cells = binning
+            .apply(Rows::new(&other, 1).expect("one column"), 1)
+            .expect("finite values");
+        assert_eq!(cells.column(0), [0, 0, 1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn neighbouring_floats_are_told_apart() {
+        let values = [1.0, 1.0_f32.next_up(), 1.0_f32.next_up().next_up()];
+        assert_eq!(learn(&values).1, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_cut_across_a_gap_goes_through_its_middle() {
+        let values: Vec<f32> = (0..20).map(|value| value as f32).collect();
+        let (binning, _) = learn(&values);
+        assert_eq!(binning.halfway(0, 7, 8), 7);
+        assert_eq!(binning.halfway(0, 3, 8), 5);
+        assert_eq!(binning.halfway(0, 3, 7), 5);
+    }
+
+    #[test]
+    fn every_thread_count_gives_the_same_columns() {
+        let mut stream = Stream::new(7);
+        let values: Vec<f32> = (0..37 * 50).map(|_| stream.below(900) as f32).collect();
+        let rows = Rows::new(&values, 37).expect("whole rows");
+        let (_, alone) = Binning::learn(rows, 1).expect("finite values");
+        let (_, shared) = Binning::learn(rows, 3).expect("finite values");
+        assert_eq!(alone.bins, shared.bins);
+        for (column, row) in [(0, 0), (36, 49), (20, 13)] {
+            let cell = values[row * 37 + column];
+            let least = (0..50).filter(|&r| values[r * 37 + column] < cell);
+            let mut below: Vec<_> = least.map(|r| values[r * 37 + column] as u32).collect();
+            below.sort_unstable();
+            below.dedup();
+            assert_eq!(usize::from(alone.column(column)[row]), below.len());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_binned_is_refused() {
+        assert!(Rows::new(&[], 1).is_err());
+        assert!(Rows::new(&[1.0; 5], 2).is_err());
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let rows = [1.0, 2.0, 3.0, value];
+            let rows = Rows::new(&rows, 2).expect("whole rows");
+            let error = Binning::learn(rows, 1).err();
+            assert_eq!(error, Some(Error::NotFinite { column: 1 }));
+        }
+    }
+}

@@ -176,3 +176,162 @@ fn shares(votes: &[u64], n_classes: usize) -> Vec<f64> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binning::Rows;
+    use crate::random::Stream;
+
+    const ROWS: usize = 80;
+    const COLUMNS: usize = 12;
+
+    fn training_rows(seed: u64, n_classes: usize) -> TrainingRows {
+        let mut stream = Stream::new(seed);
+        let values: Vec<f32> = (0..ROWS * COLUMNS)
+            .map(|_| stream.below(9).saturating_sub(4) as f32)
+            .collect();
+        let labels = (0..ROWS).map(|_| stream.below(n_classes) as u8).collect();
+        let rows = Rows::new(&values, COLUMNS).expect("whole rows");
+        let binned = Binning::learn(rows, 1).expect("finite values");
+        TrainingRows::new(binned, labels, n_classes).expect("a label a row")
+    }
+
+    fn params() -> ForestParams {
+        ForestParams {
+            n_trees: 1,
+            max_depth: None,
+            min_samples_leaf: 1,
+            bootstrap: Some(ROWS),
+            class_weights: None,
+            seed: 0,
+        }
+    }
+
+    fn never() -> bool {
+        false
+    }
+
+    const SUBSET: [usize; 4] = [1, 4, 6, 11];
+
+    #[test]
+    fn bootstrap_weights_add_up_to_the_draws() {
+        let rows = training_rows(1, 5);
+        for draws in [1, 17, ROWS, 5_000] {
+            // A tree of one leaf votes its class shares: whole numbers of draws, together all.
+            let params = ForestParams {
+                max_depth: Some(0),
+                bootstrap: Some(draws),
+                ..params()
+            };
+            let shares = rows
+                .probabilities(&SUBSET, Some(&rows.cells), &params, 1, &never)
+                .expect("a forest");
+            let counts: Vec<f64> = shares[..5]
+                .iter()
+                .map(|share| share * draws as f64)
+                .collect();
+            assert!(
+                counts
+                    .iter()
+                    .all(|count| (count - count.round()).abs() < 1e-6)
+            );
+            assert!((counts.iter().sum::<f64>() - draws as f64).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn out_of_bag_scores_exactly_the_rows_not_drawn() {
+        let rows = training_rows(2, 3);
+        let shares = rows
+            .probabilities(&SUBSET, None, &params(), 1, &never)
+            .expect("a forest");
+        let scored = shares.chunks(3).filter(|share| !share[0].is_nan()).count();
+        // 80 draws of 80 rows leave out 29.3 on average.
+        assert!((15..45).contains(&scored));
+        let everything = ForestParams {
+            bootstrap: None,
+            ..params()
+        };
+        let shares = rows
+            .probabilities(&SUBSET, None, &everything, 1, &never)
+            .expect("a forest");
+        assert!(shares.iter().all(|share| share.is_nan()));
+    }
+
+    #[test]
+    fn class_weights_work_like_repeated_rows() {
+        let rows = training_rows(3, 2);
+        let once = ForestParams {
+            max_depth: Some(0),
+            bootstrap: None,
+            ..params()
+        };
+        let twice = ForestParams {
+            class_weights: Some(vec![1.0, 2.0]),
+            ..once.clone()
+        };
+        let root = |params| {
+            rows.probabilities(&SUBSET, Some(&rows.cells), params, 1, &never)
+                .expect("a forest")[1]
+        };
+        let (plain, weighted) = (root(&once), root(&twice));
+        assert!((weighted - 2.0 * plain / (1.0 + plain)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_stop_is_an_error_from_any_thread() {
+        let rows = training_rows(4, 3);
+        let params = ForestParams {
+            n_trees: 100,
+            ..params()
+        };
+        for threads in [1, 3] {
+            let stopped = rows.probabilities(&SUBSET, None, &params, threads, &|| true);
+            assert_eq!(stopped, Err(Error::Stopped));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_grown_is_refused() {
+        let rows = training_rows(5, 3);
+        let refusal = |subset: &[usize], params: ForestParams| {
+            rows.probabilities(subset, None, &params, 1, &never).err()
+        };
+        let columns = COLUMNS;
+        assert_eq!(refusal(&[], params()), Some(Error::Subset { columns }));
+        assert_eq!(refusal(&[12], params()), Some(Error::Subset { columns }));
+        for wrong in [
+            ForestParams {
+                n_trees: 0,
+                ..params()
+            },
+            ForestParams {
+                min_samples_leaf: 0,
+                ..params()
+            },
+            ForestParams {
+                bootstrap: Some(0),
+                ..params()
+            },
+            ForestParams {
+                class_weights: Some(vec![1.0]),
+                ..params()
+            },
+            ForestParams {
+                class_weights: Some(vec![1.0, f64::NAN, 1.0]),
+                ..params()
+            },
+        ] {
+            assert!(matches!(refusal(&SUBSET, wrong), Some(Error::Parameter(_))));
+        }
+        let binned = || {
+            let rows = Rows::new(&[1.0, 2.0], 1).expect("one column");
+            Binning::learn(rows, 1).expect("finite values")
+        };
+        let labels = TrainingRows::new(binned(), vec![0], 2).err();
+        assert_eq!(labels, Some(Error::Labels { labels: 1, rows: 2 }));
+        let classes = TrainingRows::new(binned(), vec![0, 2], 2).err();
+        assert_eq!(classes, Some(Error::Classes { n_classes: 2 }));
+    }
+}

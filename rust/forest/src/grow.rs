@@ -537,3 +537,66 @@ fn bound<const K: usize>(total: &[u32; K], weights: Option<&[f64; K]>) -> f64 {
         })
         .fold(f64::NEG_INFINITY, f64::max)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draw_takes_every_column_once() {
+        for n in [1, 2, 63, 64, 65, 300] {
+            let mut draw = Draw::new(n);
+            for key in 0..5 {
+                draw.start(key);
+                let some = draw.first(n / 2).to_vec();
+                let mut all = draw.first(n + 10).to_vec();
+                assert!(all.starts_with(&some));
+                all.sort_unstable();
+                assert!(all.iter().copied().eq(0..n as u32));
+            }
+        }
+    }
+
+    #[test]
+    fn columns_are_drawn_about_equally_often() {
+        let mut draw = Draw::new(40);
+        let mut counts = [0_u32; 40];
+        for key in 0..20_000 {
+            draw.start(child_key(key, 0));
+            for &position in draw.first(6) {
+                counts[position as usize] += 1;
+            }
+        }
+        // 3,000 each, with a standard deviation of 50.
+        assert!(counts.iter().all(|count| (2_750..3_250).contains(count)));
+    }
+
+    #[test]
+    fn partition_keeps_both_orders() {
+        let mut items: Vec<u32> = (0..100).map(|item| item * 37 % 101).collect();
+        let whole = items.clone();
+        let is_left = |item: u32| item.is_multiple_of(3);
+        let left = partition(&mut items, &mut [0; 100], is_left);
+        let expected = whole.iter().copied().filter(|&item| is_left(item));
+        assert!(items[..left].iter().copied().eq(expected));
+        let expected = whole.iter().copied().filter(|&item| !is_left(item));
+        assert!(items[left..].iter().copied().eq(expected));
+    }
+
+    #[test]
+    fn no_cut_betters_the_bound_and_the_perfect_one_meets_it() {
+        let total = [3, 0, 5, 2, 0, 0, 0, 0_u32];
+        let bound = bound(&total, None);
+        let mut best = f64::NEG_INFINITY;
+        for side in 0..4 * 6 * 3 {
+            let side = [side % 4, 0, side / 4 % 6, side / 24, 0, 0, 0, 0];
+            let purity = Wide {
+                total: &total,
+                weights: &[1.0; 8],
+            }
+            .of(&side);
+            best = best.max(purity);
+        }
+        assert!((best - bound).abs() < 1e-12);
+    }
+}

@@ -100,3 +100,39 @@ pub(crate) fn prefetch<T>(items: &[T], index: usize) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (items, index);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Stream;
+
+    #[test]
+    fn differing_marks_each_row_outside_the_mode() {
+        let mut stream = Stream::new(3);
+        for _ in 0..200 {
+            let bins: [u8; BLOCK] = std::array::from_fn(|_| stream.below(3) as u8 * 127);
+            for mode in [0, 127, 254] {
+                let mask = differing(&bins, mode);
+                for (row, &bin) in bins.iter().enumerate() {
+                    assert_eq!(mask >> row & 1 == 1, bin != mode);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_are_those_of_a_plain_loop() {
+        let mut stream = Stream::new(4);
+        for _ in 0..500 {
+            let total: [u16; 32] = std::array::from_fn(|_| stream.below(1000) as u16);
+            let side = total.map(|count| stream.below(usize::from(count) + 1) as u16);
+            let square = |count: u16| i32::from(count) * i32::from(count);
+            let expected = [
+                side.iter().copied().map(square).sum(),
+                side.iter().zip(total).map(|(&s, t)| square(t - s)).sum(),
+                side.iter().map(|&count| i32::from(count)).sum(),
+            ];
+            assert_eq!(sums(&side, &total), expected);
+        }
+    }
+}

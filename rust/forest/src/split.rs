@@ -393,3 +393,142 @@ impl Node<'_> {
         gini.of(side)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Stream;
+
+    const K: usize = 8;
+
+    /// Rows of one node: bin, class and weight each.
+    struct Case {
+        column: Vec<u8>,
+        entries: Vec<Entry>,
+        total: [u32; K],
+    }
+
+    impl Case {
+        fn random(stream: &mut Stream, n: usize, n_bins: usize, share_of_mode: usize) -> Self {
+            let mut total = [0; K];
+            let mode = stream.below(n_bins) as u8;
+            let column = (0..n)
+                .map(|_| {
+                    if stream.below(100) < share_of_mode {
+                        mode
+                    } else {
+                        stream.below(n_bins) as u8
+                    }
+                })
+                .collect();
+            let entries = (0..n)
+                .map(|row| {
+                    let (class, weight) = (stream.below(7), 1 + stream.below(16) as u32);
+                    total[class] += weight;
+                    Entry::new::<K>(row, class as u8, weight)
+                })
+                .collect();
+            Self {
+                column,
+                entries,
+                total,
+            }
+        }
+
+        /// Try every cut between two bins, counting from scratch each time.
+        fn naive(&self, min_leaf: usize, weights: &[f64; K]) -> Verdict {
+            let mut bins = self.column.clone();
+            bins.sort_unstable();
+            bins.dedup();
+            if bins.len() == 1 {
+                return Verdict::Constant;
+            }
+            let mut best = None;
+            for pair in bins.windows(2) {
+                let (mut sides, mut rows) = ([[0.0; K]; 2], [0; 2]);
+                for entry in &self.entries {
+                    let side = usize::from(self.column[entry.row::<K>()] >= pair[1]);
+                    let label = entry.label::<K>();
+                    let class = label.class::<K>();
+                    sides[side][class] += f64::from(label.weight::<K>()) * weights[class];
+                    rows[side] += 1;
+                }
+                if rows[0] < min_leaf || rows[1] < min_leaf {
+                    continue;
+                }
+                let [left, right] = sides.map(|side| {
+                    (
+                        side.iter().map(|count| count * count).sum::<f64>(),
+                        side.iter().sum::<f64>(),
+                    )
+                });
+                let purity = combine(left.0, left.1, right.0, right.1);
+                if best.is_none_or(|best: Cut| purity > best.purity) {
+                    best = Some(Cut {
+                        purity,
+                        low: pair[0],
+                        high: pair[1],
+                    });
+                }
+            }
+            best.map_or(Verdict::NoCut, Verdict::Cut)
+        }
+    }
+
+    #[test]
+    fn the_best_cut_is_the_best_of_all() {
+        let mut stream = Stream::new(1);
+        let ones = [1.0; K];
+        // Powers of two keep weighted sums exact, so equal cuts stay equal.
+        let uneven = [1.0, 2.0, 0.5, 4.0, 1.0, 8.0, 0.25, 1.0];
+        for round in 0..3_000 {
+            let (n, n_bins) = (1 + stream.below(200), 1 + stream.below(MAX_BINS));
+            let share_of_mode = stream.below(101);
+            let case = Case::random(&mut stream, n, n_bins, share_of_mode);
+            let min_leaf = 1 + round % 3 * stream.below(20);
+            let mut splitter = Splitter::<K>::new(min_leaf);
+            splitter.reserve(n);
+            // Whatever bin is taken for the mode, the verdict is the same.
+            for mode in [0, stream.below(n_bins) as u8, u8::MAX] {
+                let mut search = |weights| {
+                    splitter.search(&case.column, mode, &case.entries, &case.total, weights)
+                };
+                assert_eq!(search(None), case.naive(min_leaf, &ones));
+                assert_eq!(search(Some(&ones)), case.naive(min_leaf, &ones));
+                assert_eq!(search(Some(&uneven)), case.naive(min_leaf, &uneven));
+            }
+        }
+    }
+
+    #[test]
+    fn large_nodes_are_counted_wide() {
+        let mut stream = Stream::new(2);
+        let case = Case::random(&mut stream, 9_000, 50, 40);
+        assert!(Narrow::new(&case.total).is_none());
+        let mut splitter = Splitter::<K>::new(1);
+        splitter.reserve(9_000);
+        let verdict = splitter.search(&case.column, 3, &case.entries, &case.total, None);
+        assert_eq!(verdict, case.naive(1, &[1.0; K]));
+    }
+
+    #[test]
+    fn an_entry_gives_back_what_it_was_made_of() {
+        fn check<const K: usize>() {
+            let last = Entry::max_rows::<K>() - 1;
+            for (row, class, weight) in [
+                (0, 0, 1),
+                (last, (K - 1) as u8, Entry::MAX_WEIGHT),
+                (1, 1, 5),
+            ] {
+                let entry = Entry::new::<K>(row, class, weight);
+                let label = entry.label::<K>();
+                assert_eq!(entry.row::<K>(), row);
+                assert_eq!(label.class::<K>(), usize::from(class));
+                assert_eq!(label.weight::<K>(), weight);
+            }
+        }
+        check::<8>();
+        check::<32>();
+        check::<256>();
+    }
+}
