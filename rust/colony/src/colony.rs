@@ -1,6 +1,7 @@
 //! The loop: ask for subsets, tell their scores.
 
 use std::collections::BTreeMap;
+use std::iter::zip;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::sizes::ladder;
 use crate::subset::Subset;
 use crate::trail::Trail;
 use crate::transition::Field;
-use crate::weight::{desirability_powers, fixed_point, weight};
+use crate::weight::{PheromonePower, desirability_powers, fixed_point};
 
 /// A colony of ants that choose features.
 ///
@@ -26,6 +27,9 @@ use crate::weight::{desirability_powers, fixed_point, weight};
 pub struct Colony {
     pub(crate) parameters: Parameters,
     pub(crate) desirability: Vec<f64>,
+    /// η^β, which never changes.
+    #[serde(skip)]
+    pub(crate) desirability_powers: Vec<f64>,
     pub(crate) pheromone: Trail,
     pub(crate) size_pheromone: Trail,
     pub(crate) cache: Cache,
@@ -99,6 +103,7 @@ impl Colony {
         Ok(Self {
             pheromone: Trail::new(desirability.len()),
             size_pheromone: Trail::new(sizes.len()),
+            desirability_powers: desirability_powers(desirability, parameters.beta),
             desirability: desirability.to_vec(),
             parameters,
             cache: Cache::default(),
@@ -187,13 +192,9 @@ impl Colony {
 
     fn build(&mut self) -> Iteration {
         let parameters = &self.parameters;
-        let powers = desirability_powers(&self.desirability, parameters.beta);
-        let taus = self.pheromone.values();
-        let weigh = |tau: f64, feature: usize| weight(tau, parameters.alpha, powers[feature]);
-        let weights = taus
-            .iter()
-            .enumerate()
-            .map(|(j, &tau)| weigh(tau, j))
+        let mut power = PheromonePower::new(parameters.alpha);
+        let weights = zip(self.pheromone.values(), &self.desirability_powers)
+            .map(|(&tau, &desirability)| power.weight(tau, desirability))
             .collect();
         let mut field = Field::new(weights);
         let sizes = self.sizes();
@@ -212,10 +213,8 @@ impl Colony {
             let pheromone = &mut self.pheromone;
             field.change(&visited, |feature| {
                 let node = feature as usize;
-                weigh(
-                    pheromone.wear(node, parameters.xi, parameters.tau_min),
-                    node,
-                )
+                let tau = pheromone.wear(node, parameters.xi, parameters.tau_min);
+                power.weight(tau, self.desirability_powers[node])
             });
             subsets.push(visited.to_subset());
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::colony::{Colony, check_desirability};
 use crate::error::ColonyError;
+use crate::weight::desirability_powers;
 
 /// Raised whenever the format changes, or the meaning of anything in it.
 const VERSION: u32 = 1;
@@ -53,9 +54,11 @@ impl Colony {
                 "it has version {found} where {VERSION} is read"
             )));
         }
-        let saved: Saved = serde_json::from_str(text).map_err(unreadable)?;
-        saved.colony.check()?;
-        Ok(saved.colony)
+        let Saved { mut colony } = serde_json::from_str(text).map_err(unreadable)?;
+        colony.check()?;
+        colony.desirability_powers =
+            desirability_powers(&colony.desirability, colony.parameters.beta);
+        Ok(colony)
     }
 
     /// Checks what the types do not say, so that no later call can fail on a restored colony.

@@ -20,10 +20,39 @@ pub fn fixed_point(share: f64) -> u64 {
     ((share * (1u64 << FRACTION_BITS) as f64).ceil() as u64).min(LARGEST)
 }
 
-/// The weight of a feature of pheromone `tau`, given η^β.
-#[must_use]
-pub fn weight(tau: f64, alpha: f64, desirability_power: f64) -> u64 {
-    fixed_point(tau.powf(alpha) * desirability_power)
+/// τ^α, computed once for each of the few different τ that a trail holds at a time.
+#[derive(Debug)]
+pub struct PheromonePower {
+    alpha: f64,
+    /// The bits of a τ and its power, in the slot that the bits hash to.
+    known: Vec<(u64, f64)>,
+}
+
+impl PheromonePower {
+    const SLOT_BITS: u32 = 8;
+
+    /// A memory of powers with exponent `alpha`.
+    #[must_use]
+    pub fn new(alpha: f64) -> Self {
+        // The bits of a NaN, which no pheromone is.
+        let nothing = (u64::MAX, 0.0);
+        Self {
+            alpha,
+            known: vec![nothing; 1 << Self::SLOT_BITS],
+        }
+    }
+
+    /// The weight of a feature of pheromone `tau`, given η^β.
+    pub fn weight(&mut self, tau: f64, desirability_power: f64) -> u64 {
+        let bits = tau.to_bits();
+        // Fibonacci hashing: neighbouring numbers land far apart.
+        let hash = bits.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let slot = &mut self.known[(hash >> (64 - Self::SLOT_BITS)) as usize];
+        if slot.0 != bits {
+            *slot = (bits, tau.powf(self.alpha));
+        }
+        fixed_point(slot.1 * desirability_power)
+    }
 }
 
 /// η^β for every feature, η scaled so that the largest is 1.
@@ -60,6 +89,16 @@ mod tests {
         assert!(ranks.is_sorted());
         for (rank, pair) in ranks.into_iter().zip(pairs) {
             assert_eq!(unrank(rank), (pair.1, pair.0));
+        }
+    }
+
+    #[test]
+    fn a_remembered_power_is_the_computed_one() {
+        let mut powers = PheromonePower::new(1.1);
+        // More different pheromones than slots, twice, so that slots are taken over.
+        for i in (0..1000).chain(0..1000) {
+            let tau = 0.05 + f64::from(i) * 0.95 / 1000.0;
+            assert_eq!(powers.weight(tau, 0.7), fixed_point(tau.powf(1.1) * 0.7));
         }
     }
 
