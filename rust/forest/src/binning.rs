@@ -57,7 +57,7 @@ impl Cells {
     }
 
     /// The bins of one column.
-    pub(crate) fn column(&self, column: usize) -> &[u8] {
+    pub(crate) fn bins(&self, column: usize) -> &[u8] {
         &self.bins[column * self.n_rows..(column + 1) * self.n_rows]
     }
 }
@@ -256,7 +256,7 @@ mod tests {
     fn learn(values: &[f32]) -> (Binning, Vec<u8>) {
         let rows = Rows::new(values, 1).expect("one column");
         let (binning, cells) = Binning::learn(rows, 1).expect("finite values");
-        let bins = cells.column(0).to_vec();
+        let bins = cells.bins(0).to_vec();
         (binning, bins)
     }
 
@@ -322,7 +322,7 @@ mod tests {
         let cells = binning
             .apply(Rows::new(&other, 1).expect("one column"), 1)
             .expect("finite values");
-        assert_eq!(cells.column(0), [0, 0, 1, 2, 3, 3]);
+        assert_eq!(cells.bins(0), [0, 0, 1, 2, 3, 3]);
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
             let mut below: Vec<_> = least.map(|r| values[r * 37 + column] as u32).collect();
             below.sort_unstable();
             below.dedup();
-            assert_eq!(usize::from(alone.column(column)[row]), below.len());
+            assert_eq!(usize::from(alone.bins(column)[row]), below.len());
         }
     }
 

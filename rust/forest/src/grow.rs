@@ -1,6 +1,5 @@
 //! Trees grown together, pass by pass, and their votes.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::Error;
@@ -8,7 +7,7 @@ use crate::binning::Cells;
 use crate::forest::{ForestParams, TrainingRows};
 use crate::machine::prefetch;
 use crate::random::{Stream, child_key};
-use crate::split::{Cut, Entry, Purity, Splitter, Verdict, Wide};
+use crate::split::{Column, Counted, Cut, Entry, Purity, Splitter, Verdict, Wide};
 
 /// A tree's whole vote. Whole numbers add up to the same sum in any order, which makes the result
 /// independent of how trees are shared among threads.
@@ -66,6 +65,9 @@ struct Node<const K: usize> {
     reached: Span,
     key: u64,
     depth: u32,
+    /// The sum of `total`.
+    drawn: u32,
+    /// The bootstrap weights of its rows by class.
     total: [u32; K],
 }
 
@@ -96,8 +98,24 @@ impl Span {
 /// A cut and the column that makes it, by its position in the subset.
 #[derive(Clone, Copy)]
 struct Choice {
-    position: usize,
     cut: Cut,
+    position: u32,
+}
+
+impl Choice {
+    /// Less pure than any cut.
+    const NONE: Self = Self {
+        cut: Cut {
+            purity: f64::MIN,
+            low: 0,
+            high: 0,
+        },
+        position: 0,
+    };
+
+    fn is_none(&self) -> bool {
+        self.cut.purity <= f64::MIN
+    }
 }
 
 impl<'a, const K: usize> Grower<'a, K> {
@@ -195,6 +213,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             reached: Span::new(first_reached, self.reached.len()),
             key,
             depth: 0,
+            drawn: total.iter().sum(),
             total,
         }
     }
@@ -218,8 +237,7 @@ impl<'a, const K: usize> Grower<'a, K> {
     }
 
     fn is_leaf(&self, node: &Node<K>) -> bool {
-        let is_pure = node.total.iter().filter(|&&count| count > 0).count() == 1;
-        is_pure
+        node.total.contains(&node.drawn)
             || node.entries.len() < 2 * self.params.min_samples_leaf
             || self
                 .params
@@ -229,7 +247,7 @@ impl<'a, const K: usize> Grower<'a, K> {
 
     /// Draw columns for one node until enough were seen, and cut it or let it vote.
     fn cut_now(&mut self, node: &Node<K>, open: &mut Vec<Node<K>>) -> Result<(), Error> {
-        let mut best: Option<Choice> = None;
+        let mut best = Choice::NONE;
         let mut constant = 0;
         let bound = bound(&node.total, self.weights.as_ref());
         self.draw.start(node.key);
@@ -241,20 +259,19 @@ impl<'a, const K: usize> Grower<'a, K> {
                 return Err(Error::Stopped);
             }
             if let Some(&ahead) = self.draw.first(drawn + 1 + DRAWS_AHEAD).last() {
-                self.fetch(node, ahead as usize);
+                self.fetch(node, self.subset[ahead as usize]);
             }
-            let position = self.draw.first(drawn + 1)[drawn] as usize;
-            match self.search(node, position) {
+            let position = self.draw.first(drawn + 1)[drawn];
+            let column = self.column(position as usize);
+            match self.search(node, column, best.cut.purity) {
                 Verdict::Constant => constant += 1,
-                Verdict::NoCut => {}
-                Verdict::Cut(cut) => {
-                    if best.is_none_or(|best| cut.purity > best.cut.purity) {
-                        best = Some(Choice { position, cut });
-                    }
+                Verdict::Cut(cut) if cut.purity > best.cut.purity => {
+                    best = Choice { cut, position };
                     if cut.purity >= bound {
                         break;
                     }
                 }
+                Verdict::Cut(_) | Verdict::NoCut => {}
             }
         }
         self.divide(node, best, open);
@@ -263,44 +280,68 @@ impl<'a, const K: usize> Grower<'a, K> {
 
     /// Ask for the cells of a small node's rows in a column that it will need soon; a large node
     /// reads its column nearly from end to end, which needs no help.
-    fn fetch(&self, node: &Node<K>, position: usize) {
+    fn fetch(&self, node: &Node<K>, column: usize) {
         if node.entries.len() <= FETCHED {
-            let column = self.subset[position];
-            let bins = self.rows.cells.column(column);
+            let bins = self.rows.cells.bins(column);
             for &entry in &self.entries[node.entries.range()] {
                 prefetch(bins, entry.row::<K>());
             }
         }
     }
 
-    fn search(&mut self, node: &Node<K>, position: usize) -> Verdict {
+    /// Ask for the cells by which a small node will be divided.
+    fn fetch_division(&self, node: &Node<K>, choice: Choice) {
+        let column = self.subset[choice.position as usize];
+        self.fetch(node, column);
+        if node.reached.len() <= FETCHED {
+            let bins = self.scored_cells().bins(column);
+            for &row in &self.reached[node.reached.range()] {
+                prefetch(bins, row as usize);
+            }
+        }
+    }
+
+    fn scored_cells(&self) -> &'a Cells {
+        self.scored.unwrap_or(&self.rows.cells)
+    }
+
+    fn column(&self, position: usize) -> Column<'a> {
         let column = self.subset[position];
-        self.splitter.search(
-            self.rows.cells.column(column),
-            self.rows.binning.mode(column),
-            &self.entries[node.entries.range()],
-            &node.total,
-            self.weights.as_ref(),
-        )
+        Column {
+            bins: self.rows.cells.bins(column),
+            mode: self.rows.binning.mode(column),
+        }
+    }
+
+    #[inline]
+    fn search(&mut self, node: &Node<K>, column: Column<'_>, floor: f64) -> Verdict {
+        let node = Counted {
+            entries: &self.entries[node.entries.range()],
+            total: &node.total,
+            drawn: node.drawn,
+        };
+        self.splitter
+            .search(column, &node, self.weights.as_ref(), floor)
     }
 
     /// Cut every node once: all draw their columns, then every column serves the nodes that drew it.
     fn pass(&mut self, nodes: &[Node<K>]) -> Result<Vec<Node<K>>, Error> {
         let drawn = self.draw_all(nodes);
         let (starts, order) = by_column(&drawn, self.subset.len(), self.n_candidates);
-        let mut best: Vec<Option<Choice>> = vec![None; nodes.len()];
+        let mut best = vec![Choice::NONE; nodes.len()];
         for position in 0..self.subset.len() {
             if (self.stop)() {
                 return Err(Error::Stopped);
             }
             let drawers = |position: usize| &order[starts[position]..starts[position + 1]];
             if position + 1 < self.subset.len() && drawers(position + 1).len() >= BUSY {
-                let next = self.rows.cells.column(self.subset[position + 1]);
+                let next = self.column(position + 1).bins;
                 (0..next.len())
                     .step_by(64)
                     .for_each(|cell| prefetch(next, cell));
             }
             let drawers = drawers(position);
+            let column = self.column(position);
             for (turn, &index) in drawers.iter().enumerate() {
                 if let Some(&far) = drawers.get(turn + 2 * NODES_AHEAD) {
                     prefetch(nodes, far as usize);
@@ -314,38 +355,29 @@ impl<'a, const K: usize> Grower<'a, K> {
                         .for_each(|entry| prefetch(&self.entries, entry));
                 }
                 let index = index as usize;
-                let Verdict::Cut(cut) = self.search(&nodes[index], position) else {
-                    continue;
-                };
-                // Of equal cuts the first drawn wins, as if the node had drawn one by one.
-                let rank = |position: usize| {
-                    let first = index * self.n_candidates;
-                    drawn[first..first + self.n_candidates]
-                        .iter()
-                        .position(|&drawn| drawn as usize == position)
-                };
-                let better =
-                    best[index].is_none_or(|best| match cut.purity.total_cmp(&best.cut.purity) {
-                        Ordering::Less => false,
-                        Ordering::Equal => rank(position) < rank(best.position),
-                        Ordering::Greater => true,
-                    });
-                if better {
-                    best[index] = Some(Choice { position, cut });
+                let old = best[index];
+                if let Verdict::Cut(cut) = self.search(&nodes[index], column, old.cut.purity) {
+                    // Of equal cuts the first drawn wins, as if the node had drawn one by one.
+                    let drawn = &drawn[index * self.n_candidates..(index + 1) * self.n_candidates];
+                    let rank = |position: u32| drawn.iter().position(|&drawn| drawn == position);
+                    let position = position as u32;
+                    if cut.purity > old.cut.purity || rank(position) < rank(old.position) {
+                        best[index] = Choice { cut, position };
+                    }
                 }
             }
         }
         let mut waiting = Vec::new();
         let mut open = Vec::new();
-        for (index, node) in nodes.iter().enumerate() {
-            if let Some(Some(next)) = best.get(index + 1) {
-                self.fetch(&nodes[index + 1], next.position);
+        for (index, (node, &choice)) in nodes.iter().zip(&best).enumerate() {
+            if let Some(&next) = best.get(index + 1) {
+                self.fetch_division(&nodes[index + 1], next);
             }
-            if best[index].is_some() {
-                self.divide(node, best[index], &mut open);
-            } else {
+            if choice.is_none() {
                 // Perhaps all its columns were constant: draw on, one by one.
                 self.cut_now(node, &mut open)?;
+            } else {
+                self.divide(node, choice, &mut open);
             }
             for child in open.drain(..) {
                 self.settle(child, &mut waiting)?;
@@ -365,14 +397,15 @@ impl<'a, const K: usize> Grower<'a, K> {
     }
 
     /// Divide a node by its cut into two open ones; without a cut, let it vote.
-    fn divide(&mut self, node: &Node<K>, choice: Option<Choice>, open: &mut Vec<Node<K>>) {
-        let Some(Choice { position, cut }) = choice else {
+    fn divide(&mut self, node: &Node<K>, choice: Choice, open: &mut Vec<Node<K>>) {
+        if choice.is_none() {
             return self.vote(node);
-        };
-        let column = self.subset[position];
-        let last = self.rows.binning.halfway(column, cut.low, cut.high);
+        }
+        let column = self.subset[choice.position as usize];
+        let Cut { low, high, .. } = choice.cut;
+        let last = self.rows.binning.halfway(column, low, high);
 
-        let bins = self.rows.cells.column(column);
+        let bins = self.rows.cells.bins(column);
         let mut left_total = [0; K];
         let entries = partition(
             &mut self.entries[node.entries.range()],
@@ -384,13 +417,14 @@ impl<'a, const K: usize> Grower<'a, K> {
                 goes_left
             },
         );
-        let bins = self.scored.unwrap_or(&self.rows.cells).column(column);
+        let bins = self.scored_cells().bins(column);
         let reached = partition(
             &mut self.reached[node.reached.range()],
             &mut self.spare_reached,
             |row| bins[row as usize] <= last,
         );
 
+        let left_drawn = left_total.iter().sum();
         let mut right_total = node.total;
         for (right, left) in right_total.iter_mut().zip(left_total) {
             *right -= left;
@@ -402,6 +436,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             reached: Span::new(row, reached.end),
             key: child_key(node.key, 1),
             depth: node.depth + 1,
+            drawn: node.drawn - left_drawn,
             total: right_total,
         });
         open.push(Node {
@@ -409,6 +444,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             reached: Span::new(reached.start, row),
             key: child_key(node.key, 0),
             depth: node.depth + 1,
+            drawn: left_drawn,
             total: left_total,
         });
     }

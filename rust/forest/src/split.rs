@@ -1,5 +1,6 @@
 //! The best cut of one node by one column.
 
+use std::hint::select_unpredictable;
 use std::ops::Add;
 
 use crate::binning::MAX_BINS;
@@ -70,7 +71,7 @@ pub(crate) struct Cut {
 pub(crate) enum Verdict {
     /// All rows lie in one bin.
     Constant,
-    /// No cut leaves enough rows on both sides.
+    /// No cut leaves enough rows on both sides, or none is as pure as was asked for.
     NoCut,
     Cut(Cut),
 }
@@ -92,8 +93,7 @@ pub(crate) struct Narrow<const K: usize> {
 
 impl<const K: usize> Narrow<K> {
     /// None where the node is too large.
-    pub(crate) fn new(total: &[u32; K]) -> Option<Self> {
-        let drawn: u32 = total.iter().sum();
+    fn new(total: &[u32; K], drawn: u32) -> Option<Self> {
         i16::try_from(drawn).is_ok().then(|| Self {
             total: total.map(|count| count as u16),
             drawn: drawn.cast_signed(),
@@ -149,60 +149,82 @@ fn combine(squares: f64, weight: f64, other_squares: f64, other_weight: f64) -> 
 #[derive(Clone, Copy, Default)]
 struct Touched([u64; MAX_BINS / 64]);
 
-/// The first bin of each word of `Touched`.
-const FIRST_BINS: [u8; MAX_BINS / 64] = [0, 64, 128, 192];
-
 impl Touched {
     #[inline]
     fn insert(&mut self, bin: u8) {
         self.0[usize::from(bin / 64)] |= 1 << (bin % 64);
     }
 
-    /// The bins from `first` on.
-    fn from(mut self, first: u8) -> Self {
-        let word = usize::from(first / 64);
-        self.0[..word].fill(0);
-        self.0[word] &= u64::MAX << (first % 64);
-        self
-    }
-
-    /// The bins below `end`.
-    fn below(mut self, end: u8) -> Self {
-        let word = usize::from(end / 64);
-        self.0[word] &= !(u64::MAX << (end % 64));
-        self.0[word + 1..].fill(0);
-        self
-    }
-
+    /// Visit the bins above `floor` from the last one down.
     #[inline]
-    fn ascending(self, mut visit: impl FnMut(u8)) {
-        for (first, mut word) in FIRST_BINS.into_iter().zip(self.0) {
-            while word != 0 {
-                visit(first + word.trailing_zeros() as u8);
-                word &= word - 1;
+    fn down_to(self, floor: u8, mut visit: impl FnMut(u8)) {
+        let lowest = floor / 64;
+        for index in (lowest..4).rev() {
+            let mut word = self.0[usize::from(index)];
+            if index == lowest {
+                word &= (u64::MAX << (floor % 64)) << 1;
             }
-        }
-    }
-
-    #[inline]
-    fn descending(self, mut visit: impl FnMut(u8)) {
-        for (first, mut word) in FIRST_BINS.into_iter().zip(self.0).rev() {
             while word != 0 {
                 let bit = word.ilog2();
-                visit(first + bit as u8);
+                visit(64 * index + bit as u8);
                 word ^= 1 << bit;
             }
         }
     }
 
-    fn first(self) -> Option<u8> {
-        let word = self.0.iter().position(|&word| word != 0)?;
-        Some((64 * word as u32 + self.0[word].trailing_zeros()) as u8)
+    /// Visit the bins below `ceiling` from the first one up.
+    #[inline]
+    fn up_to(self, ceiling: u8, mut visit: impl FnMut(u8)) {
+        let highest = ceiling / 64;
+        for index in 0..=highest {
+            let mut word = self.0[usize::from(index)];
+            if index == highest {
+                word &= !(u64::MAX << (ceiling % 64));
+            }
+            while word != 0 {
+                visit(64 * index + word.trailing_zeros() as u8);
+                word &= word - 1;
+            }
+        }
     }
 
-    fn last(self) -> Option<u8> {
-        let word = self.0.iter().rposition(|&word| word != 0)?;
-        Some((64 * word as u32 + 63 - self.0[word].leading_zeros()) as u8)
+    /// The next bin above `bin`.
+    fn after(self, bin: u8) -> Option<u8> {
+        let mut next = None;
+        self.down_to(bin, |above| next = Some(above));
+        next
+    }
+
+    /// The next bin below `bin`.
+    fn before(self, bin: u8) -> Option<u8> {
+        let mut next = None;
+        self.up_to(bin, |below| next = Some(below));
+        next
+    }
+
+    fn is_single(self) -> bool {
+        self.0.iter().map(|word| word.count_ones()).sum::<u32>() == 1
+    }
+}
+
+/// The best of the cuts on one side of the mode, and the bin just passed at it.
+#[derive(Clone, Copy)]
+struct Best {
+    purity: f64,
+    bin: u8,
+}
+
+impl Best {
+    const NONE: Self = Self {
+        purity: f64::NEG_INFINITY,
+        bin: 0,
+    };
+
+    /// Take `other` instead if `is_better`, which no processor foresees.
+    #[inline]
+    fn replace_if(&mut self, is_better: bool, other: Self) {
+        self.purity = select_unpredictable(is_better, other.purity, self.purity);
+        self.bin = select_unpredictable(is_better, other.bin, self.bin);
     }
 }
 
@@ -212,8 +234,8 @@ pub(crate) struct Splitter<const K: usize> {
     /// The bins of the node's rows.
     bins: Vec<u8>,
     /// Class counts by bin; all zero between two searches, like the rest.
-    narrow: Vec<[u16; K]>,
-    wide: Vec<[u32; K]>,
+    narrow: Box<[[u16; K]; MAX_BINS]>,
+    wide: Box<[[u32; K]; MAX_BINS]>,
     rows: [u32; MAX_BINS],
 }
 
@@ -223,8 +245,8 @@ impl<const K: usize> Splitter<K> {
         Self {
             min_leaf,
             bins: Vec::new(),
-            narrow: vec![[0; K]; MAX_BINS],
-            wide: vec![[0; K]; MAX_BINS],
+            narrow: Box::new([[0; K]; MAX_BINS]),
+            wide: Box::new([[0; K]; MAX_BINS]),
             rows: [0; MAX_BINS],
         }
     }
@@ -235,109 +257,113 @@ impl<const K: usize> Splitter<K> {
         self.bins.resize(self.bins.len().max(whole_blocks), 0);
     }
 
-    /// Search the cuts of a node with the class counts `total` by one column whose commonest bin is
-    /// `mode`.
+    /// Search the cuts of a node by one column for one at least as pure as `floor`.
     ///
-    /// The rows in the mode (three cells of four are zero behind a rectifier) are never counted: the
-    /// cuts above the mode follow from the counts above it, those below from the counts below.
+    /// The rows in the column's mode (three cells of four are zero behind a rectifier) are never
+    /// counted: the cuts above it follow from the counts above it, those below from those below.
     pub(crate) fn search(
         &mut self,
-        column: &[u8],
-        mode: u8,
-        entries: &[Entry],
-        total: &[u32; K],
+        column: Column<'_>,
+        node: &Counted<'_, K>,
         weights: Option<&[f64; K]>,
+        floor: f64,
     ) -> Verdict {
+        let entries = node.entries;
         let bins = &mut self.bins[..entries.len().next_multiple_of(BLOCK)];
         for (bin, &entry) in bins.iter_mut().zip(entries) {
-            *bin = column[entry.row::<K>()];
+            *bin = column.bins[entry.row::<K>()];
         }
-        bins[entries.len()..].fill(mode);
-        let mut node = Node {
+        let mut view = View {
             entries,
             bins: bins.as_chunks().0,
-            mode,
+            mode: column.mode,
             min_leaf: self.min_leaf,
             rows: &mut self.rows,
         };
-        match (weights, Narrow::new(total)) {
-            (None, Some(gini)) => node.best_cut(&gini, &mut self.narrow),
+        let total = node.total;
+        match (weights, Narrow::new(total, node.drawn)) {
+            (None, Some(gini)) => view.best_cut(&gini, &mut self.narrow, floor),
             (None, None) => {
                 let weights = &[1.0; K];
-                node.best_cut(&Wide { total, weights }, &mut self.wide)
+                view.best_cut(&Wide { total, weights }, &mut self.wide, floor)
             }
-            (Some(weights), _) => node.best_cut(&Wide { total, weights }, &mut self.wide),
+            (Some(weights), _) => view.best_cut(&Wide { total, weights }, &mut self.wide, floor),
         }
     }
 }
 
+/// A column of binned cells.
+#[derive(Clone, Copy)]
+pub(crate) struct Column<'a> {
+    pub(crate) bins: &'a [u8],
+    /// The bin of the most rows.
+    pub(crate) mode: u8,
+}
+
+/// A node's rows, their weights by class, and the sum of these.
+pub(crate) struct Counted<'a, const K: usize> {
+    pub(crate) entries: &'a [Entry],
+    pub(crate) total: &'a [u32; K],
+    pub(crate) drawn: u32,
+}
+
 /// A node as one column shows it.
-struct Node<'a> {
+struct View<'a> {
     entries: &'a [Entry],
-    /// The bins of the entries, filled up with the mode.
+    /// The bins of the entries; what follows them in the last block means nothing.
     bins: &'a [[u8; BLOCK]],
     mode: u8,
     min_leaf: usize,
     rows: &'a mut [u32; MAX_BINS],
 }
 
-impl Node<'_> {
+impl View<'_> {
     fn best_cut<P: Purity<K>, const K: usize>(
         &mut self,
         gini: &P,
-        histogram: &mut [[P::Count; K]],
+        histogram: &mut [[P::Count; K]; MAX_BINS],
+        floor: f64,
     ) -> Verdict {
-        let histogram: &mut [[P::Count; K]; MAX_BINS] =
-            histogram.try_into().expect("one cell a bin");
         let (touched, outside) = self.count(histogram);
         if outside == 0 {
             return Verdict::Constant;
         }
-        let mut best = Cut {
-            purity: f64::NEG_INFINITY,
-            low: 0,
-            high: 0,
-        };
         // From the top down to the mode, what was passed is the right side; the lowest of equal
         // cuts wins, as in scikit-learn.
-        let mut side = [P::Count::default(); K];
-        let mut side_rows = 0;
-        let above = touched.from(self.mode);
-        above.descending(|bin| {
-            let purity = self.pass(bin, gini, histogram, &mut side, &mut side_rows);
-            if purity >= best.purity {
-                (best.purity, best.high) = (purity, bin);
-            }
+        let mut above = Best::NONE;
+        let mut side = Side::default();
+        touched.down_to(self.mode, |bin| {
+            let purity = self.pass(bin, gini, histogram, &mut side);
+            above.replace_if(purity >= above.purity, Best { purity, bin });
         });
         // From the bottom up to the mode, it is the left side.
-        let mut lowest = f64::NEG_INFINITY;
-        let mut side = [P::Count::default(); K];
-        let mut side_rows = 0;
-        let below = touched.below(self.mode);
-        below.ascending(|bin| {
-            let purity = self.pass(bin, gini, histogram, &mut side, &mut side_rows);
-            if purity > lowest {
-                (lowest, best.low) = (purity, bin);
-            }
+        let mut below = Best::NONE;
+        let mut side = Side::default();
+        touched.up_to(self.mode, |bin| {
+            let purity = self.pass(bin, gini, histogram, &mut side);
+            below.replace_if(purity > below.purity, Best { purity, bin });
         });
 
         let mut present = touched;
         if outside < self.entries.len() {
             present.insert(self.mode);
-        }
-        if present.first() == present.last() {
+        } else if touched.is_single() {
             return Verdict::Constant;
         }
-        if lowest >= best.purity && lowest > f64::NEG_INFINITY {
-            let next = best.low + 1;
-            best.purity = lowest;
-            best.high = present.from(next).first().unwrap_or(next);
-        } else if best.purity > f64::NEG_INFINITY {
-            best.low = present.below(best.high).last().unwrap_or_default();
-        } else {
+        if above.purity.max(below.purity) < floor {
             return Verdict::NoCut;
         }
-        Verdict::Cut(best)
+        let (purity, low, high) = if below.purity >= above.purity {
+            (below.purity, Some(below.bin), present.after(below.bin))
+        } else {
+            (above.purity, present.before(above.bin), Some(above.bin))
+        };
+        match (low, high) {
+            (Some(low), Some(high)) if purity > f64::NEG_INFINITY => {
+                Verdict::Cut(Cut { purity, low, high })
+            }
+            _ => Verdict::NoCut,
+        }
     }
 
     /// Count the rows outside the mode by bin and class: the bins they touch, and their number.
@@ -349,7 +375,7 @@ impl Node<'_> {
         let mut touched = Touched::default();
         let mut outside = 0;
         for (bins, entries) in self.bins.iter().zip(self.entries.chunks(BLOCK)) {
-            let mut rows = differing(bins, self.mode);
+            let mut rows = differing(bins, self.mode) & (u64::MAX >> (BLOCK - entries.len()));
             outside += rows.count_ones() as usize;
             while rows != 0 {
                 let row = rows.trailing_zeros() as usize;
@@ -374,23 +400,36 @@ impl Node<'_> {
         bin: u8,
         gini: &P,
         histogram: &mut [[P::Count; K]; MAX_BINS],
-        side: &mut [P::Count; K],
-        side_rows: &mut usize,
+        side: &mut Side<P::Count, K>,
     ) -> f64 {
         let counts = &mut histogram[usize::from(bin)];
-        for (side, &count) in side.iter_mut().zip(counts.iter()) {
+        for (side, &count) in side.counts.iter_mut().zip(counts.iter()) {
             *side = *side + count;
         }
         *counts = [P::Count::default(); K];
         if self.min_leaf > 1 {
-            let rows = std::mem::take(&mut self.rows[usize::from(bin)]);
-            *side_rows += rows as usize;
-            let other_rows = self.entries.len() - *side_rows;
-            if *side_rows < self.min_leaf || other_rows < self.min_leaf {
+            side.rows += std::mem::take(&mut self.rows[usize::from(bin)]) as usize;
+            let other_rows = self.entries.len() - side.rows;
+            if side.rows < self.min_leaf || other_rows < self.min_leaf {
                 return f64::NEG_INFINITY;
             }
         }
-        gini.of(side)
+        gini.of(&side.counts)
+    }
+}
+
+/// What was passed on the way to the mode; `rows` only counts where leaves have a least size.
+struct Side<C, const K: usize> {
+    counts: [C; K],
+    rows: usize,
+}
+
+impl<C: Copy + Default, const K: usize> Default for Side<C, K> {
+    fn default() -> Self {
+        Self {
+            counts: [C::default(); K],
+            rows: 0,
+        }
     }
 }
 
@@ -409,6 +448,21 @@ mod tests {
     }
 
     impl Case {
+        fn node(&self) -> Counted<'_, K> {
+            Counted {
+                entries: &self.entries,
+                total: &self.total,
+                drawn: self.total.iter().sum(),
+            }
+        }
+
+        fn column(&self, mode: u8) -> Column<'_> {
+            Column {
+                bins: &self.column,
+                mode,
+            }
+        }
+
         fn random(stream: &mut Stream, n: usize, n_bins: usize, share_of_mode: usize) -> Self {
             let mut total = [0; K];
             let mode = stream.below(n_bins) as u8;
@@ -490,9 +544,8 @@ mod tests {
             splitter.reserve(n);
             // Whatever bin is taken for the mode, the verdict is the same.
             for mode in [0, stream.below(n_bins) as u8, u8::MAX] {
-                let mut search = |weights| {
-                    splitter.search(&case.column, mode, &case.entries, &case.total, weights)
-                };
+                let mut search =
+                    |weights| splitter.search(case.column(mode), &case.node(), weights, f64::MIN);
                 assert_eq!(search(None), case.naive(min_leaf, &ones));
                 assert_eq!(search(Some(&ones)), case.naive(min_leaf, &ones));
                 assert_eq!(search(Some(&uneven)), case.naive(min_leaf, &uneven));
@@ -501,13 +554,27 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_below_the_floor_is_none() {
+        let mut stream = Stream::new(8);
+        let case = Case::random(&mut stream, 60, 20, 50);
+        let mut splitter = Splitter::<K>::new(1);
+        splitter.reserve(60);
+        let mut search = |floor| splitter.search(case.column(0), &case.node(), None, floor);
+        let Verdict::Cut(best) = search(f64::MIN) else {
+            panic!("sixty random rows can be cut");
+        };
+        assert_eq!(search(best.purity), Verdict::Cut(best));
+        assert_eq!(search(best.purity.next_up()), Verdict::NoCut);
+    }
+
+    #[test]
     fn large_nodes_are_counted_wide() {
         let mut stream = Stream::new(2);
         let case = Case::random(&mut stream, 9_000, 50, 40);
-        assert!(Narrow::new(&case.total).is_none());
+        assert!(Narrow::new(&case.total, case.node().drawn).is_none());
         let mut splitter = Splitter::<K>::new(1);
         splitter.reserve(9_000);
-        let verdict = splitter.search(&case.column, 3, &case.entries, &case.total, None);
+        let verdict = splitter.search(case.column(3), &case.node(), None, f64::MIN);
         assert_eq!(verdict, case.naive(1, &[1.0; K]));
     }
 
