@@ -75,7 +75,8 @@ def plain_python(csv: Path, weights: Path, ants: int, iterations: int) -> dict[s
     for _ in range(iterations):
         colony.tell([fitness(subset) for subset in colony.ask()])
     lap("selection")
-    subset = colony.best_subset
+    assert colony.best is not None
+    subset = colony.best.subset
     predicted = forest().fit(X_balanced[:, subset], y_balanced).predict(X[test][:, subset])
     lap("classifier")
     return {
