@@ -338,6 +338,8 @@ def _search(
             interrupt_grace=1.0,
         )
     if stopped_by == "interrupted":
+        # Evaluations that the colony left behind would keep their cores busy.
+        fitness.deadline = time.monotonic()
         raise SelectionInterrupted(colony, n_features)
     if colony.best_subset is None or colony.best_score is None:
         raise ParameterError(

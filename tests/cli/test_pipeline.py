@@ -137,6 +137,35 @@ def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
     assert list(out.iterdir()) == []
 
 
+def interrupt(arguments, environment, stage, seconds):
+    """Run the command, press Ctrl-C so long after it names a stage, and return how it ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fer_fast", *map(str, arguments)],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for said in process.stderr:
+        if stage in said:
+            break
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=3)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert stdout == ""
+    return stderr.strip().splitlines()[-1]
+
+
+def test_ctrl_c_during_the_export_leaves_no_model(options, tmp_path):
+    cache = tmp_path / "cache"
+    environment = {"FER_FAST_CACHE": str(cache)}
+    last = interrupt(("pipeline", *options), environment, "exporting", 2)
+    assert last == "interrupted"
+    assert list((cache / "models").iterdir()) == []
+
+
 @pytest.mark.usefixtures("first_run")
 @pytest.mark.parametrize(
     ("stage", "line"),
@@ -151,27 +180,8 @@ def test_ctrl_c_ends_soon_with_one_line(environment, options, tmp_path, stage, l
         "fitting the final forests …": ("--trees", 2000, "--fitness-rows", 10, "--ants", 1),
     }[stage]
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "fer_fast", "pipeline"),
-            *map(str, (*options, *slow, "--out", out)),
-        ],
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for said in process.stderr:
-        if stage in said:
-            break
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=3)
-    assert process.returncode == 130
-    last = stderr.strip().splitlines()[-1]
+    last = interrupt(("pipeline", *options, *slow, "--out", out), environment, stage, 3)
     assert last.startswith(line)
-    assert "Traceback" not in stderr
-    assert stdout == ""
     if stage == "searching …":
         kept = json.loads((out / "selection.json").read_text())
         assert kept["complete"] is False
