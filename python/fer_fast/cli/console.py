@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Task as RichTask
+from rich.table import Column
 from rich.text import Text
 
 from fer_fast.progress import Task
@@ -50,6 +51,16 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:,.1f} {unit}/s" if speed < 100 else f"{speed:,.0f} {unit}/s")
 
 
+class _Bars(Progress):
+    """Bars with each task's status on a line of its own, for which 80 columns have no room."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            if task.fields["status"]:
+                yield Text(f"  {task.fields['status']}", "dim", no_wrap=True, overflow="ellipsis")
+
+
 class _BarTask:
     def __init__(self, progress: Progress, description: str, total: int | None, unit: str) -> None:
         self._progress = progress
@@ -57,7 +68,7 @@ class _BarTask:
 
     def advance(self, steps: int = 1, status: str = "") -> None:
         if status:
-            self._progress.update(self._id, advance=steps, status=escape(status))
+            self._progress.update(self._id, advance=steps, status=status)
         else:
             self._progress.advance(self._id, steps)
 
@@ -118,15 +129,14 @@ class ConsoleReporter:
             yield logged
             logged.print()
             return
-        with Progress(
+        with _Bars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            _RateColumn(),
+            _RateColumn(table_column=Column(no_wrap=True)),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[status]}"),
             console=self._console,
         ) as progress:
             yield _BarTask(progress, description, total, unit)
