@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,16 @@ from fer_fast.backbone import Weights, resolve_weights
 from fer_fast.errors import WeightsError
 
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_arrive() -> None:
+    """Let Ctrl-C through to the commands that tests start.
+
+    A shell starts background jobs with SIGINT ignored, and every process below inherits that; a
+    handler is reset to the default instead.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
