@@ -20,6 +20,11 @@ from fer_fast.datasets.faces import FACE_SIDE
 
 def main(request: Path, out: Path) -> None:
     """Export as `request` says: JSON with the path ``weights`` and the fields of ``config``."""
+    import tensorflow as tf
+
+    # Constants are folded on the way; their rounding must not depend on how threads share the work.
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
     order = json.loads(request.read_text())
     # JSON has lists where the configuration, to be hashable, has tuples.
     config = BackboneConfig(**order["config"] | {"taps": tuple(order["config"]["taps"])})
