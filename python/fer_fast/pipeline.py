@@ -31,7 +31,6 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.selection import Colony, Evaluation, ForestFitness
 from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import Settings
-from fer_fast.storage import file_digest
 
 
 class SelectionInterrupted(KeyboardInterrupt):
@@ -198,7 +197,7 @@ def extract(
             session = open_session(model, device=settings.device, precision=settings.precision)
     with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
-    return FaceFeatures(dataset, X, session.device, file_digest(model))
+    return FaceFeatures(dataset, X, session.device, session.model_digest)
 
 
 def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> PipelineResult:
