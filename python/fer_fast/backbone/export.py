@@ -20,7 +20,7 @@ from fer_fast.errors import FerFastError
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.storage import cache_dir, written_whole
 
-_REVISION = 1
+_REVISION = 2
 """Counts changes of `keras_to_onnx` that change the graph."""
 
 

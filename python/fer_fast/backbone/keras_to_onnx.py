@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fer_fast.backbone.architecture import LAYERS
+from fer_fast.backbone.architecture import LAYERS, TAPS
 from fer_fast.backbone.config import OPSET, BackboneConfig
 from fer_fast.backbone.weights import read_tensors
 from fer_fast.datasets.faces import FACE_SIDE
@@ -33,7 +33,7 @@ def main(request: Path, out: Path) -> None:
 
 
 def keras_backbone(weights: Path, config: BackboneConfig) -> Any:
-    """Build the Keras model of every tap's activations, from (n, size, size, 3) in [-1, 1]."""
+    """Build the Keras model of the features' grid, from (n, size, size, 3) in [-1, 1]."""
     import keras
 
     shape = (config.size, config.size, 3)
@@ -41,12 +41,18 @@ def keras_backbone(weights: Path, config: BackboneConfig) -> Any:
     remaining = iter(read_tensors(weights))
     for layer, tensors in LAYERS:
         network.get_layer(layer).set_weights([next(remaining) for _ in tensors])
-    activations = [network.get_layer(tap).output for tap in config.taps]
+    grids = []
+    for tap in config.taps:
+        grid, finer = network.get_layer(tap).output, config.stride // TAPS[tap].stride
+        if finer > 1:
+            grid = keras.layers.AveragePooling2D(finer, padding="same")(grid)
+        grids.append(grid)
+    features = keras.layers.Concatenate()(grids) if len(grids) > 1 else grids[0]
     if config.pooling == "2x2":
-        activations = [keras.layers.AveragePooling2D(2)(grid) for grid in activations]
+        features = keras.layers.AveragePooling2D(2)(features)
     elif config.pooling == "global":
-        activations = [keras.layers.GlobalAveragePooling2D()(grid) for grid in activations]
-    return keras.Model(network.input, activations)
+        features = keras.layers.GlobalAveragePooling2D()(features)
+    return keras.Model(network.input, features)
 
 
 def _to_onnx(network: Any, config: BackboneConfig) -> Any:
@@ -54,17 +60,15 @@ def _to_onnx(network: Any, config: BackboneConfig) -> Any:
     import tf2onnx
 
     side = (config.size, config.size)
-    widths = [math.prod(activations.shape[1:]) for activations in network.outputs]
+    width = math.prod(network.output.shape[1:])
 
     def from_pixels(pixels: Any) -> Any:
         images = tf.expand_dims(tf.cast(pixels, tf.float32), -1) / 127.5 - 1.0
         if config.size != FACE_SIDE:
             images = tf.image.resize(images, side, method="bilinear")
-        # Keras returns a list only where there are several.
-        taps = tf.nest.flatten(network(tf.concat([images] * 3, axis=-1), training=False))
+        grid = network(tf.concat([images] * 3, axis=-1), training=False)
         # Keras' Flatten would compute the shape at run time, which CUDA leaves to the CPU.
-        flat = [tf.reshape(tap, (-1, width)) for tap, width in zip(taps, widths, strict=True)]
-        return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
+        return tf.reshape(grid, (-1, width))
 
     pixels = tf.TensorSpec((None, FACE_SIDE, FACE_SIDE), tf.uint8, name="pixels")
     model, _ = tf2onnx.convert.from_function(
