@@ -222,7 +222,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "best": {
         "size": 160,
-        "taps": ("block_13_expand_relu",),
+        "taps": ("block_6_expand_relu", "block_13_expand_relu"),
         "pooling": "2x2",
         "head": "dense",
         "head_epochs": 30,
