@@ -24,8 +24,28 @@ from fer_fast.settings import (
 _DEFAULTS = Settings()
 
 
-def add_settings_options(parser: argparse.ArgumentParser) -> None:
-    """Add what names many settings at once."""
+def add_feature_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides the features: presets and files, faces, backbone and device."""
+    _add_settings_options(parser)
+    _add_data_options(parser)
+    _add_backbone_options(parser)
+    _add_device_options(parser)
+
+
+def add_out_option(
+    parser: argparse.ArgumentParser,
+    dest: str,
+    metavar: str,
+    description: str,
+    default: Path | None = None,
+) -> None:
+    """Add ``--out``; `Settings` takes it only where `dest` is ``out``."""
+    parser.add_argument_group("output").add_argument(
+        "--out", dest=dest, type=Path, metavar=metavar, default=default, help=description
+    )
+
+
+def _add_settings_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings")
     group.add_argument(
         "--preset",
@@ -41,8 +61,7 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add what names the faces."""
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data",
@@ -53,8 +72,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_backbone_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides the exported model."""
+def _add_backbone_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("backbone")
     group.add_argument(
         "--weights",
@@ -94,8 +112,7 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_device_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides where the model runs."""
+def _add_device_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("device")
     group.add_argument(
         "--device",
