@@ -31,6 +31,7 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.selection import Colony, Evaluation, ForestFitness
 from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import Settings
+from fer_fast.storage import remove_abandoned
 
 
 class SelectionInterrupted(KeyboardInterrupt):
@@ -183,6 +184,8 @@ def extract(
         With `X` of shape (n_faces, n_features), float32, rows as in the data set.
     """
     clock = clock or _Clock()
+    if freed := remove_abandoned():
+        reporter.note(f"cache: removed {freed / 1e6:,.1f} MB that a killed run had left behind")
     with clock.stage("data"):
         if dataset is None:
             dataset = load_dataset(settings.data, reporter=reporter)

@@ -19,7 +19,7 @@ from fer_fast.head.config import HeadConfig
 from fer_fast.head.dense import DenseHead, append_head
 from fer_fast.head.views import training_views
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage import cache_dir
+from fer_fast.storage import scratch_dir
 
 _REVISION = 1
 """Counts changes of `keras_training` that change the head."""
@@ -116,8 +116,7 @@ def train_head(
     inputs = {f"view-{i}": view for i, view in enumerate(views)}
     inputs["validation"] = dataset.pixels[validation]
     n_faces = sum(map(len, inputs.values()))
-    with tempfile.TemporaryDirectory(prefix="head-", dir=cache_dir()) as name:
-        folder = Path(name)
+    with scratch_dir() as folder:
         with reporter.task(f"features to train on, {session.device}", n_faces, "images") as task:
             for part, pixels in inputs.items():
                 X = session.features(pixels, batch_size=batch_size, advance=task.advance)
