@@ -136,7 +136,12 @@ def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
 
 
 def _backbone_config(settings: Settings) -> BackboneConfig:
-    return BackboneConfig(size=settings.size, taps=settings.taps, pooling=settings.pooling)
+    return BackboneConfig(
+        size=settings.size,
+        taps=settings.taps,
+        pooling=settings.pooling,
+        equalise=settings.equalise,
+    )
 
 
 def model_with_head(

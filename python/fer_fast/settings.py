@@ -75,6 +75,8 @@ class Settings:
         The backbone's layers, by their Keras names, whose activations are its features.
     pooling : {"none", "2x2", "global"}
         How the activations are averaged over the grid.
+    equalise : bool
+        Whether the backbone sees each face with its histogram equalised.
     head : {"none", "dense"}
         "dense" trains three dense layers on the backbone; their activations are the features.
     head_epochs : int
@@ -118,6 +120,7 @@ class Settings:
     size: int = 48
     taps: tuple[str, ...] = ("out_relu",)
     pooling: Pooling = "none"
+    equalise: bool = False
     head: Head = "none"
     head_epochs: int = 20
     device: Device = "auto"
@@ -183,7 +186,8 @@ def _check_kind(name: str, value: Any, kind: Any) -> None:
             if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
                 return
             continue
-        if isinstance(value, one) and not isinstance(value, bool):
+        # To Python, a bool is an integer too.
+        if isinstance(value, one) and isinstance(value, bool) == (one is bool):
             return
     names = " or ".join(_KIND_NAMES[one] for one in allowed if one in _KIND_NAMES)
     raise ParameterError(f"{name} is {value!r}: it must be {names or 'one of its choices'}")
@@ -191,6 +195,7 @@ def _check_kind(name: str, value: Any, kind: Any) -> None:
 
 _KIND_NAMES = {
     Path: "a path",
+    bool: "true or false",
     int: "an integer",
     float: "a number",
     tuple[str, ...]: "a list of names",

@@ -56,8 +56,9 @@ def export_model(
 ) -> None:
     """Write the backbone as one ONNX file.
 
-    Its input ``pixels`` is uint8 (n, 48, 48), raw gray levels; scaling to [-1, 1], resizing and
-    repeating the channel happen inside. Its output ``features`` is float32 (n, n_features).
+    Its input ``pixels`` is uint8 (n, 48, 48), raw gray levels; equalising their histogram, scaling
+    to [-1, 1], resizing and repeating the channel happen inside. Its output ``features`` is float32
+    (n, n_features).
 
     Raises
     ------

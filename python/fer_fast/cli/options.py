@@ -99,6 +99,11 @@ def _add_backbone_options(parser: argparse.ArgumentParser) -> None:
         help=f"how activations are averaged over the grid (default: {_DEFAULTS.pooling})",
     )
     group.add_argument(
+        "--equalise",
+        action=argparse.BooleanOptionalAction,
+        help="equalise each face's histogram first (default: no)",
+    )
+    group.add_argument(
         "--head",
         choices=get_args(Head),
         help="dense: train three dense layers on Training and take their activations "
