@@ -33,6 +33,7 @@ def test_every_preset_comes_back_as_it_was(preset: str, path: Path) -> None:
     st.none() | st.floats(0, 1e9),
     st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=3),
     st.booleans(),
+    st.booleans(),
 )
 def test_any_value_comes_back_exactly(
     tmp_path_factory: pytest.TempPathFactory,
@@ -41,10 +42,16 @@ def test_any_value_comes_back_exactly(
     budget: float | None,
     taps: list[str],
     equalise: bool,
+    mirror: bool,
 ) -> None:
     path = tmp_path_factory.mktemp("config") / "config.toml"
     settings = Settings(
-        alpha=alpha, rho=rho, time_budget=budget, taps=tuple(taps), equalise=equalise
+        alpha=alpha,
+        rho=rho,
+        time_budget=budget,
+        taps=tuple(taps),
+        equalise=equalise,
+        mirror=mirror,
     )
     write_config(path, settings)
     assert Settings(**read_config(path)) == settings

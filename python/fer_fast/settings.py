@@ -86,6 +86,9 @@ class Settings:
         Arithmetic of the backbone; all but fp32 need CUDA.
     batch_size : int or None
         Faces in one call of the backbone; None for the device's default.
+    mirror : bool
+        Whether the forests are fitted on the mirror image of each Training face too. A head's
+        features are those of the face and its mirror image already.
     balance : {"smote", "none"}
     ants, iterations : int
         Subsets per iteration, and iterations.
@@ -126,6 +129,7 @@ class Settings:
     device: Device = "auto"
     precision: Precision = "fp32"
     batch_size: int | None = None
+    mirror: bool = False
     balance: Balance = "smote"
     ants: int = 20
     iterations: int = 3
@@ -162,6 +166,12 @@ class Settings:
             raise ParameterError(
                 f"min_features is {self.min_features} and max_features {self.max_features}: "
                 "the first must not exceed the second"
+            )
+
+        if self.mirror and self.head != "none":
+            raise ParameterError(
+                f"mirror goes without a head, and head is {self.head!r}: its features are the mean "
+                "over the face and its mirror image already, so choose one of the two"
             )
 
     def as_dict(self) -> dict[str, Any]:

@@ -41,3 +41,12 @@ def test_an_option_overrides_a_file_which_overrides_a_preset(tmp_path):
     assert (settings.head, settings.size, settings.trees) == ("dense", 64, 6)
     assert settings.equalise
     assert not settings_of(*given, "--no-equalise").equalise
+
+
+def test_mirror_is_off_unless_asked_for(tmp_path):
+    file = tmp_path / "some.toml"
+    file.write_text("mirror = true\n")
+    assert not settings_of("pipeline").mirror
+    assert settings_of("pipeline", "--mirror").mirror
+    assert settings_of("pipeline", "--config", file).mirror
+    assert not settings_of("pipeline", "--config", file, "--no-mirror").mirror

@@ -48,5 +48,5 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
                 splits=features.dataset.splits,
             )
         reporter.note(f"wrote {out}")
-    stdout.print(f"{n_faces:,} faces × {n_features:,} features ({features.device})")
+    stdout.print(f"{n_faces:,} faces × {n_features:,} features ({features.session.device})")
     return 0

@@ -137,8 +137,13 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_selection_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides balancing, the colony, its fitness and the final forest."""
+    """Add what decides the rows to fit on, the colony, its fitness and the final forest."""
     group = parser.add_argument_group("selection")
+    group.add_argument(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        help="fit on the mirror image of each Training face too; not with a head (default: no)",
+    )
     group.add_argument(
         "--balance",
         choices=get_args(Balance),
