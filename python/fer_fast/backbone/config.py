@@ -29,11 +29,16 @@ class BackboneConfig:
         grid are averaged down to the coarsest one's, so that a cell has the channels of all.
     pooling : {"none", "2x2", "global"}
         How the activations are averaged over the grid before they are flattened, cell by cell.
+    equalise : bool
+        Whether the face's histogram is equalised first, exactly as ``PIL.ImageOps.equalize`` does
+        it, against differences in lighting [Shin, Kim and Kwon, "Baseline CNN structure analysis
+        for facial expression recognition", RO-MAN 2016].
     """
 
     size: int = 48
     taps: tuple[str, ...] = ("out_relu",)
     pooling: Pooling = "none"
+    equalise: bool = False
 
     def __post_init__(self) -> None:
         if not MIN_SIZE <= self.size <= MAX_SIZE:
