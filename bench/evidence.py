@@ -1,9 +1,9 @@
 """Compare the ants' choice with chance and with cheaper ways to choose.
 
-Every method chooses on Training and PublicTest alone; a forest on its choice is fitted on Training
-and scored on PrivateTest. For each seed, of the colony and of all forests:
+Every method chooses on Training and PublicTest alone; a forest on its choice is fitted on Training,
+not balanced, and scored on PrivateTest. For each seed, of the colony and of all forests:
 
-- ants: the colony with its forest fitness, whose subset size k the others take over
+- ants: the colony with its fitness, whose subset size k the others take over
 - best random: the best of as many random subsets of size k as the colony evaluated
 - random: one random subset of size k
 - k best F: the k features with the highest ANOVA F
@@ -14,6 +14,7 @@ and scored on PrivateTest. For each seed, of the colony and of all forests:
 A second table follows one search from 60 to 2,000 evaluations.
 
     python bench/evidence.py --data fer2013.csv.gz --weights WEIGHTS.h5 --preset best
+    python bench/evidence.py --data … --weights … --config bench/evidence-48px.toml --no-rfe
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,10 +40,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import RFE
 from sklearn.model_selection import train_test_split
 
+from fer_fast.config_file import read_config
 from fer_fast.datasets import LABELS, Split, shared_across_splits
 from fer_fast.evaluation import HeldOutScores, evaluate
 from fer_fast.model import fit_classifier
-from fer_fast.pipeline import extract
+from fer_fast.pipeline import extract, make_colony, make_fitness
 from fer_fast.selection import Colony, ForestFitness
 from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import PRESETS, Settings
@@ -70,34 +73,13 @@ class Experiment:
         self.n_features = X.shape[1]
 
     def fitness(self, seed: int) -> ForestFitness:
-        """Return the colony's fitness, which scores on PublicTest."""
-        settings, rows = self.settings, np.arange(len(self.y))
-        if 0 < settings.fitness_rows < len(rows):
-            rows, _ = train_test_split(
-                rows, train_size=settings.fitness_rows, stratify=self.y, random_state=seed
-            )
-        return ForestFitness(
-            self.X[rows],
-            self.y[rows],
-            self.X_validation,
-            self.y_validation,
-            n_estimators=settings.trees,
-            scoring=settings.scoring,
-            random_state=seed,
-        )
+        """Return the colony's fitness."""
+        validation = self.X_validation, self.y_validation
+        return make_fitness((self.X, self.y), validation, replace(self.settings, seed=seed))
 
     def colony(self, seed: int) -> Colony:
         """Return a colony that has not yet searched."""
-        settings = self.settings
-        return Colony(
-            scaled_scores(self.F),
-            n_ants=settings.ants,
-            alpha=settings.alpha,
-            beta=settings.beta,
-            q0=settings.q0,
-            rho=settings.rho,
-            seed=seed,
-        )
+        return make_colony(scaled_scores(self.F), replace(self.settings, seed=seed))
 
     def test(self, subset: Subset, seed: int) -> HeldOutScores:
         """Return the scores on PrivateTest of a forest fitted on Training."""
@@ -135,7 +117,10 @@ def run_seed(experiment: Experiment, seed: int, rfe: bool) -> dict[str, dict[str
         return np.sort(rng.choice(n, k, replace=False))
 
     def best_random() -> Subset:
-        return max((random() for _ in range(colony.evaluations)), key=fitness)
+        subsets = [random() for _ in range(colony.evaluations)]
+        with ThreadPoolExecutor(settings.jobs) as pool:
+            scores = list(pool.map(fitness, subsets))
+        return subsets[int(np.argmax(scores))]
 
     def importances() -> Subset:
         fitted = experiment.forest(seed).fit(experiment.X, experiment.y)
@@ -261,18 +246,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--preset", choices=sorted(PRESETS), default="best")
+    parser.add_argument("--config", type=Path, help="settings, as a run writes them")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=0, help="Training rows, 0 for all")
-    parser.add_argument("--fitness-rows", type=int, help="rows of one evaluation, 0 for all")
+    parser.add_argument("--max-features", type=int, help="the largest subset")
     parser.add_argument("--no-rfe", action="store_true", help="leave out the costliest method")
     parser.add_argument("--quick", action="store_true", help="2 seeds, 3,000 rows, 120 subsets")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
     if options.quick:
         options.seeds, options.rows, options.no_rfe = 2, 3000, True
-    settings = Settings(**PRESETS[options.preset], data=options.data, weights=options.weights)
-    if options.fitness_rows is not None:
-        settings = replace(settings, fitness_rows=options.fitness_rows)
+    chosen = read_config(options.config) if options.config else PRESETS[options.preset]
+    settings = Settings(**chosen, data=options.data, weights=options.weights)
+    if options.max_features is not None:
+        settings = replace(settings, max_features=options.max_features)
     if options.quick:
         settings = replace(settings, iterations=3)
     experiment = Experiment(settings, options.rows)

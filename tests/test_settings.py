@@ -19,6 +19,8 @@ from fer_fast.settings import PRESETS, Settings
         ("iterations", 0),
         ("trees", 0),
         ("fitness_rows", -1),
+        ("fitness_depth", 0),
+        ("judged_on", "private-test"),
         ("jobs", 0),
         ("seed", -1),
         ("balance", "adasyn"),

@@ -60,7 +60,7 @@ class Search:
     subset : ndarray of shape (n_selected,), int64
         The best subset found, ascending.
     score : float
-        Its score on PublicTest, by which it was chosen.
+        The score by which it was chosen.
     history : sequence of mappings
         One per iteration, as `Colony.history` describes.
     stopped_by : str
@@ -262,17 +262,7 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
             reporter=reporter,
         )
     with clock.stage("selection"):
-        rows = _fitness_rows(y_balanced, settings)
-        fitness = ForestFitness(
-            X_balanced[rows],
-            y_balanced[rows],
-            X[validation],
-            y[validation],
-            engine=settings.fitness,
-            n_estimators=settings.trees,
-            scoring=settings.scoring,
-            random_state=settings.seed,
-        )
+        fitness = make_fitness((X_balanced, y_balanced), (X[validation], y[validation]), settings)
         search = _search(scaled_scores(F), fitness, settings, reporter)
 
     X_test, y_test = X[test], y[test]
@@ -313,6 +303,44 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
     )
 
 
+def make_fitness(
+    training: tuple[NDArray[np.float32], NDArray[np.int64]],
+    validation: tuple[NDArray[np.float32], NDArray[np.int64]],
+    settings: Settings,
+) -> ForestFitness:
+    """Return what judges a subset, given the rows and labels of Training and of PublicTest."""
+    X, y = training
+    rows = _fitness_rows(y, settings)
+    X_scored, y_scored = validation if settings.judged_on == "public-test" else (None, None)
+    return ForestFitness(
+        X[rows],
+        y[rows],
+        X_scored,
+        y_scored,
+        engine=settings.fitness,
+        n_estimators=settings.trees,
+        scoring=settings.scoring,
+        max_depth=settings.fitness_depth,
+        random_state=settings.seed,
+    )
+
+
+def make_colony(desirability: NDArray[np.float64], settings: Settings) -> Colony:
+    """Return a colony that has not yet searched."""
+    n_features = len(desirability)
+    return Colony(
+        desirability,
+        n_ants=settings.ants,
+        alpha=settings.alpha,
+        beta=settings.beta,
+        q0=settings.q0,
+        rho=settings.rho,
+        min_features=min(settings.min_features or 1, n_features),
+        max_features=min(settings.max_features or n_features, n_features),
+        seed=settings.seed,
+    )
+
+
 def _fitness_rows(y: NDArray[np.int64], settings: Settings) -> NDArray[np.intp]:
     everything = np.arange(len(y))
     if settings.fitness_rows == 0 or settings.fitness_rows >= len(y):
@@ -335,18 +363,7 @@ def _search(
     settings: Settings,
     reporter: Reporter,
 ) -> Search:
-    n_features = len(desirability)
-    colony = Colony(
-        desirability,
-        n_ants=settings.ants,
-        alpha=settings.alpha,
-        beta=settings.beta,
-        q0=settings.q0,
-        rho=settings.rho,
-        min_features=min(settings.min_features or 1, n_features),
-        max_features=min(settings.max_features or n_features, n_features),
-        seed=settings.seed,
-    )
+    colony = make_colony(desirability, settings)
     if settings.time_budget is not None:
         fitness.deadline = time.monotonic() + settings.time_budget
     with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
@@ -372,7 +389,7 @@ def _search(
     if stopped_by == "interrupted":
         # Evaluations that the colony left behind would keep their cores busy.
         fitness.deadline = time.monotonic()
-        raise SelectionInterrupted(colony, n_features)
+        raise SelectionInterrupted(colony, len(desirability))
     if colony.best_subset is None or colony.best_score is None:
         raise ParameterError(
             f"time_budget is {settings.time_budget:g} s, which ended before the first evaluation: "

@@ -22,6 +22,7 @@ mantissa; fp16 stores weights and activations in half precision.
 Balance = Literal["smote", "none"]
 Engine = Literal["native", "sklearn"]
 Scoring = Literal["f1_macro", "accuracy"]
+Judges = Literal["public-test", "out-of-bag"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "pooling": get_args(Pooling),
@@ -31,6 +32,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "balance": get_args(Balance),
     "fitness": get_args(Engine),
     "scoring": get_args(Scoring),
+    "judged_on": get_args(Judges),
 }
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -46,6 +48,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_features": (1, float("inf")),
     "time_budget": (0, float("inf")),
     "fitness_rows": (0, float("inf")),
+    "fitness_depth": (1, float("inf")),
     "trees": (1, 100_000),
     "seed": (0, 2**32 - 1),
     "jobs": (1, 4096),
@@ -106,8 +109,15 @@ class Settings:
         The forest that judges a subset.
     fitness_rows : int
         Stratified training rows in one evaluation; 0 for all.
+    fitness_depth : int or None
+        Depth bound of the trees that judge a subset; None grows them until their leaves are pure.
+        Shallow ones cost less and rank subsets of one size more steadily.
     scoring : {"f1_macro", "accuracy"}
-        What an evaluation maximises on the PublicTest rows.
+        What an evaluation maximises.
+    judged_on : {"public-test", "out-of-bag"}
+        The rows that score a subset: PublicTest's, or the evaluation's own Training rows, each by
+        the trees that did not draw it. These are more, but must then be real and new to the
+        features: without SMOTE, mirror images and head.
     trees : int
         Trees in the fitness' forest and in the final one.
     seed : int
@@ -142,7 +152,9 @@ class Settings:
     time_budget: float | None = None
     fitness: Engine = "native"
     fitness_rows: int = 5000
+    fitness_depth: int | None = None
     scoring: Scoring = "f1_macro"
+    judged_on: Judges = "public-test"
     trees: int = 90
     seed: int = 0
     jobs: int = available_cpus()
@@ -167,12 +179,19 @@ class Settings:
                 f"min_features is {self.min_features} and max_features {self.max_features}: "
                 "the first must not exceed the second"
             )
-
         if self.mirror and self.head != "none":
             raise ParameterError(
                 f"mirror goes without a head, and head is {self.head!r}: its features are the mean "
                 "over the face and its mirror image already, so choose one of the two"
             )
+        if self.judged_on == "out-of-bag":
+            for name, plain in (("balance", "none"), ("mirror", False), ("head", "none")):
+                value = getattr(self, name)
+                if value != plain:
+                    raise ParameterError(
+                        f"judged_on is 'out-of-bag' and {name} is {value!r}: Training rows judge "
+                        f"only where {name} is {plain!r}, so choose that or judge on 'public-test'"
+                    )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types, paths as strings."""

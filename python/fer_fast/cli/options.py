@@ -14,6 +14,7 @@ from fer_fast.settings import (
     Device,
     Engine,
     Head,
+    Judges,
     Pooling,
     Precision,
     Scoring,
@@ -160,6 +161,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
         ("max-features", int, "N", "largest subset"),
         ("time-budget", float, "S", "seconds after which no further evaluation starts"),
         ("fitness-rows", int, "N", "stratified training rows in one evaluation, 0 for all"),
+        ("fitness-depth", int, "N", "depth bound of the trees that judge a subset"),
         ("trees", int, "N", "trees in the fitness' forest and in the final one"),
         ("seed", int, "N", "seed of the head, SMOTE, the colony and the forests"),
     )
@@ -179,7 +181,13 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--scoring",
         choices=get_args(Scoring),
-        help=f"what an evaluation maximises on PublicTest (default: {_DEFAULTS.scoring})",
+        help=f"what an evaluation maximises (default: {_DEFAULTS.scoring})",
+    )
+    group.add_argument(
+        "--judged-on",
+        choices=get_args(Judges),
+        help="the rows that score a subset; out-of-bag are Training rows, and need --balance none "
+        f"and no head (default: {_DEFAULTS.judged_on})",
     )
     group.add_argument(
         "--jobs",

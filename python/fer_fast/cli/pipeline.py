@@ -62,8 +62,8 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
             raise KeyboardInterrupt("interrupted before the first evaluation ended") from None
         found = (
             f"interrupted: the best so far scored {colony.best_score:.4f} "
-            f"({settings.scoring} on PublicTest) with {len(colony.best_subset):,} of "
-            f"{interrupt.n_features:,} features"
+            f"({settings.scoring} on {settings.judged_on} rows) with "
+            f"{len(colony.best_subset):,} of {interrupt.n_features:,} features"
         )
         if settings.out is not None:
             path = settings.out / "selection.json"
