@@ -32,6 +32,8 @@ def test_every_preset_comes_back_as_it_was(preset: str, path: Path) -> None:
     st.floats(0, 1),
     st.none() | st.floats(0, 1e9),
     st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=3),
+    st.booleans(),
+    st.booleans(),
 )
 def test_any_value_comes_back_exactly(
     tmp_path_factory: pytest.TempPathFactory,
@@ -39,9 +41,18 @@ def test_any_value_comes_back_exactly(
     rho: float,
     budget: float | None,
     taps: list[str],
+    equalise: bool,
+    mirror: bool,
 ) -> None:
     path = tmp_path_factory.mktemp("config") / "config.toml"
-    settings = Settings(alpha=alpha, rho=rho, time_budget=budget, taps=tuple(taps))
+    settings = Settings(
+        alpha=alpha,
+        rho=rho,
+        time_budget=budget,
+        taps=tuple(taps),
+        equalise=equalise,
+        mirror=mirror,
+    )
     write_config(path, settings)
     assert Settings(**read_config(path)) == settings
 
@@ -61,6 +72,7 @@ def test_what_changes_no_result_is_not_kept(path: Path) -> None:
         ("ants = 3.5", "ants is 3.5: it must be an integer"),
         ("ants = true", "ants is True"),
         ("ants = 0", "ants is 0"),
+        ("equalise = 1", "equalise is 1: it must be true or false"),
         ("alpha = 'high'", "alpha is 'high': it must be a number"),
         ("q0 = nan", "q0 is nan"),
         ("taps = 'out_relu'", "taps is 'out_relu': it must be a list of names"),

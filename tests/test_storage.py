@@ -2,13 +2,23 @@
 
 import hashlib
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fer_fast.errors import OutputError
-from fer_fast.storage import cache_dir, file_digest, written_whole
+from fer_fast.storage import (
+    cache_dir,
+    file_digest,
+    folder_size,
+    remove_abandoned,
+    scratch_dir,
+    written_whole,
+)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -76,3 +86,54 @@ def test_the_digest_is_sha256(tmp_path):
     path = tmp_path / "bytes"
     path.write_bytes(b"abc" * 100_000)
     assert file_digest(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+HOLD_A_FOLDER = """
+import sys, time
+from fer_fast.storage import scratch_dir
+with scratch_dir() as folder:
+    (folder / "below").mkdir()
+    (folder / "below" / "large").write_bytes(bytes(50_000))
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_scratch_folder_ends_with_its_block_whatever_happens(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt), scratch_dir() as folder:
+        (folder / "file").write_text("x")
+        raise KeyboardInterrupt
+    assert names_in(folder.parent) == []
+
+
+def test_only_what_a_killed_process_left_is_abandoned(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_A_FOLDER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        folder = Path(process.stdout.readline().strip())
+        with scratch_dir() as own:
+            assert remove_abandoned() == 0
+            assert names_in(folder.parent) == sorted([folder.name, own.name])
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert names_in(folder.parent) == [folder.name]
+    assert folder_size(tmp_path) == 50_000
+    assert remove_abandoned() == 50_000
+    assert names_in(folder.parent) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may open every folder")
+def test_the_folder_of_another_user_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
+    folder = cache_dir("unfinished", "foreign")
+    folder.chmod(0)
+    try:
+        assert remove_abandoned() == 0
+        assert folder.exists()
+    finally:
+        folder.chmod(0o700)

@@ -31,6 +31,7 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.selection import Colony, Evaluation, ForestFitness
 from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import Settings
+from fer_fast.storage import remove_abandoned
 
 
 class SelectionInterrupted(KeyboardInterrupt):
@@ -120,12 +121,19 @@ class _Clock:
 
 @dataclass(frozen=True)
 class FaceFeatures:
-    """The features of every face of a data set, and what computed them."""
+    """The features of every face of a data set, and what computed them.
+
+    Attributes
+    ----------
+    dataset : FaceDataset
+    X : ndarray of shape (n_faces, n_features), float32
+        Rows as in the data set.
+    session : Session
+    """
 
     dataset: FaceDataset
     X: NDArray[np.float32]
-    device: str
-    model_hash: str
+    session: Session
 
 
 def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
@@ -135,7 +143,12 @@ def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
 
 
 def _backbone_config(settings: Settings) -> BackboneConfig:
-    return BackboneConfig(size=settings.size, taps=settings.taps, pooling=settings.pooling)
+    return BackboneConfig(
+        size=settings.size,
+        taps=settings.taps,
+        pooling=settings.pooling,
+        equalise=settings.equalise,
+    )
 
 
 def model_with_head(
@@ -176,13 +189,10 @@ def extract(
     dataset : FaceDataset or None
         What ``settings.data`` names, if it was read before.
     reporter : Reporter
-
-    Returns
-    -------
-    FaceFeatures
-        With `X` of shape (n_faces, n_features), float32, rows as in the data set.
     """
     clock = clock or _Clock()
+    if freed := remove_abandoned():
+        reporter.note(f"cache: removed {freed / 1e6:,.1f} MB that a killed run had left behind")
     with clock.stage("data"):
         if dataset is None:
             dataset = load_dataset(settings.data, reporter=reporter)
@@ -197,7 +207,24 @@ def extract(
             session = open_session(model, device=settings.device, precision=settings.precision)
     with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
-    return FaceFeatures(dataset, X, session.device, session.model_digest)
+    return FaceFeatures(dataset, X, session)
+
+
+def mirrored_features(
+    features: FaceFeatures, settings: Settings, *, reporter: Reporter = SILENT
+) -> NDArray[np.float32]:
+    """Return the features of the Training faces' mirror images, from the cache if they are there.
+
+    Returns
+    -------
+    ndarray of shape (n_training, n_features), float32
+        Rows as in ``features.dataset.rows(Split.TRAINING)``.
+    """
+    mirror_images = features.dataset.mirrored(Split.TRAINING)
+    reporter.note(f"mirror: {len(mirror_images):,} mirror images join the Training faces")
+    return cached_features(
+        features.session, mirror_images, batch_size=settings.batch_size, reporter=reporter
+    )
 
 
 def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> PipelineResult:
@@ -216,8 +243,14 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
     y = dataset.labels.astype(np.int64)
     training, validation, test = (dataset.rows(split) for split in Split)
 
+    if settings.mirror:
+        with clock.stage("mirror"):
+            X_mirrored = mirrored_features(features, settings, reporter=reporter)
     with clock.stage("balance"):
         X_training, y_training = X[training], y[training]
+        if settings.mirror:
+            X_training = np.concatenate([X_training, X_mirrored])
+            y_training = np.tile(y_training, 2)
         F = anova_f(X_training, y_training)
         X_balanced, y_balanced = balance_classes(
             X_training,
@@ -270,8 +303,8 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
     return PipelineResult(
         settings=settings,
         dataset=dataset,
-        device=features.device,
-        model_hash=features.model_hash,
+        device=features.session.device,
+        model_hash=features.session.model_digest,
         classifier=classifier,
         evaluation=evaluation,
         baselines=baselines,

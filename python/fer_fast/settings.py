@@ -75,6 +75,8 @@ class Settings:
         The backbone's layers, by their Keras names, whose activations are its features.
     pooling : {"none", "2x2", "global"}
         How the activations are averaged over the grid.
+    equalise : bool
+        Whether the backbone sees each face with its histogram equalised.
     head : {"none", "dense"}
         "dense" trains three dense layers on the backbone; their activations are the features.
     head_epochs : int
@@ -84,6 +86,9 @@ class Settings:
         Arithmetic of the backbone; all but fp32 need CUDA.
     batch_size : int or None
         Faces in one call of the backbone; None for the device's default.
+    mirror : bool
+        Whether the forests are fitted on the mirror image of each Training face too. A head's
+        features are those of the face and its mirror image already.
     balance : {"smote", "none"}
     ants, iterations : int
         Subsets per iteration, and iterations.
@@ -118,11 +123,13 @@ class Settings:
     size: int = 48
     taps: tuple[str, ...] = ("out_relu",)
     pooling: Pooling = "none"
+    equalise: bool = False
     head: Head = "none"
     head_epochs: int = 20
     device: Device = "auto"
     precision: Precision = "fp32"
     batch_size: int | None = None
+    mirror: bool = False
     balance: Balance = "smote"
     ants: int = 20
     iterations: int = 3
@@ -161,6 +168,12 @@ class Settings:
                 "the first must not exceed the second"
             )
 
+        if self.mirror and self.head != "none":
+            raise ParameterError(
+                f"mirror goes without a head, and head is {self.head!r}: its features are the mean "
+                "over the face and its mirror image already, so choose one of the two"
+            )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types, paths as strings."""
         return {
@@ -183,7 +196,8 @@ def _check_kind(name: str, value: Any, kind: Any) -> None:
             if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
                 return
             continue
-        if isinstance(value, one) and not isinstance(value, bool):
+        # To Python, a bool is an integer too.
+        if isinstance(value, one) and isinstance(value, bool) == (one is bool):
             return
     names = " or ".join(_KIND_NAMES[one] for one in allowed if one in _KIND_NAMES)
     raise ParameterError(f"{name} is {value!r}: it must be {names or 'one of its choices'}")
@@ -191,6 +205,7 @@ def _check_kind(name: str, value: Any, kind: Any) -> None:
 
 _KIND_NAMES = {
     Path: "a path",
+    bool: "true or false",
     int: "an integer",
     float: "a number",
     tuple[str, ...]: "a list of names",
@@ -222,7 +237,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "best": {
         "size": 160,
-        "taps": ("block_13_expand_relu",),
+        "taps": ("block_6_expand_relu", "block_13_expand_relu"),
         "pooling": "2x2",
         "head": "dense",
         "head_epochs": 30,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -86,6 +88,74 @@ def written_whole(path: Path) -> Iterator[Path]:
 def _refusal(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
     return f"cannot write {path} ({reason}): free some space or choose another place"
+
+
+_UNFINISHED = "unfinished"
+"""The cache's folder for what is needed only while a process lives."""
+
+
+@contextmanager
+def scratch_dir() -> Iterator[Path]:
+    """Yield a new folder in the cache that is removed when the block ends.
+
+    If the process is killed before, `remove_abandoned` removes it.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be created.
+    """
+    room = cache_dir(_UNFINISHED)
+    with ExitStack() as whole:
+        # Nobody may take the folder for abandoned between its creation and its lock.
+        with ExitStack() as creation:
+            _lock(room, creation)
+            try:
+                folder = Path(tempfile.mkdtemp(dir=room))
+            except OSError as error:
+                raise OutputError(_refusal(room, error)) from error
+            _lock(folder, whole)
+        whole.callback(shutil.rmtree, folder)
+        yield folder
+
+
+def remove_abandoned() -> int:
+    """Remove every `scratch_dir` of this user whose process is gone; return their size in bytes."""
+    room = cache_dir(_UNFINISHED)
+    freed = 0
+    with ExitStack() as inspection:
+        _lock(room, inspection)
+        for folder in room.iterdir():
+            with ExitStack() as removal:
+                if _lock(folder, removal, wait=False):
+                    freed += folder_size(folder)
+                    # Its process may have removed it before it let go.
+                    shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def _lock(folder: Path, until: ExitStack, *, wait: bool = True) -> bool:
+    """Lock a folder until `until` or this process ends; tell whether that was possible.
+
+    It is not if the folder is another user's, or another process has locked it and `wait` is False,
+    or the file system or Windows knows no such locks: then nothing is ever taken for abandoned.
+    """
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        until.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def folder_size(folder: Path) -> int:
+    """Return how many bytes the files below a folder have."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def file_digest(path: Path) -> str:

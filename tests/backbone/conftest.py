@@ -110,6 +110,13 @@ def random_model(random_weights: Weights, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
+def equalised_model(random_weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "equalised.onnx"
+    export_model(random_weights, BackboneConfig(equalise=True), path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def faces() -> NDArray[np.uint8]:
     """Return 40 images with structure at every scale, an all-black and an all-white one."""
     rng = np.random.default_rng(3)

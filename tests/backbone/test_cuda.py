@@ -50,11 +50,12 @@ def test_the_profiler_sees_every_node(
 
 @pytest.mark.gpu
 @pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("model", ["random_model", "equalised_model"])
 def test_every_node_runs_on_cuda(
-    random_model: Path, faces: NDArray[np.uint8], tmp_path: Path
+    model: str, faces: NDArray[np.uint8], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     providers = [("CUDAExecutionProvider", provider_options("fp32")), "CPUExecutionProvider"]
-    nodes = _providers_of_nodes(random_model, providers, faces, tmp_path)
+    nodes = _providers_of_nodes(request.getfixturevalue(model), providers, faces, tmp_path)
     assert {provider for _, provider in nodes} == {"CUDAExecutionProvider"}
 
 

@@ -30,6 +30,14 @@ def test_every_piece_is_named_once(cache: Path) -> None:
     assert str(cache) in checks["cache"].found
 
 
+def test_what_a_killed_run_left_is_counted(cache: Path) -> None:
+    left = cache / "unfinished" / "tmp"
+    left.mkdir(parents=True)
+    (left / "view-0.npy").write_bytes(bytes(3_100_000))
+    (check,) = (check for check in diagnose() if check.name == "cache")
+    assert check.found == f"{cache} (unfinished 3.1 MB)"
+
+
 def test_the_weights_of_the_cache_are_looked_at(cache: Path, random_weights: Weights) -> None:
     def weights() -> tuple[bool, str]:
         check = next(check for check in diagnose() if check.name == "weights")

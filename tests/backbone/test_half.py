@@ -17,7 +17,7 @@ def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float
     return (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-@pytest.mark.parametrize("model", ["imagenet_model", "random_model"])
+@pytest.mark.parametrize("model", ["imagenet_model", "random_model", "equalised_model"])
 def test_half_precision_points_the_same_way(
     model: str, faces: NDArray[np.uint8], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -49,8 +49,14 @@ def test_the_audit_counts_and_compares(run_cli, backbone, tmp_path):
 def test_the_exported_file_is_the_one_that_the_features_came_from(run_cli, backbone, tmp_path):
     head = ("--head", "dense", "--head-epochs", 2)
     cache = {"FER_FAST_CACHE": str(tmp_path / "cache")}
+    # What a killed training would have left behind.
+    left = tmp_path / "cache" / "unfinished" / "tmp"
+    left.mkdir(parents=True)
+    (left / "view-0.npy").write_bytes(bytes(3_100_000))
     extracted = run_cli("extract", *backbone, *head, "--out", "features.npz", **cache)
     assert extracted.returncode == 0, extracted.stderr
+    assert "removed 3.1 MB" in extracted.stderr
+    assert list(left.parent.iterdir()) == []
     assert "150 faces × 128 features" in extracted.stdout
     exported = run_cli("export", *backbone, *head, "--out", "faces.onnx", **cache)
     assert exported.returncode == 0, exported.stderr

@@ -2,7 +2,12 @@
 
 from fer_fast.backbone.config import BackboneConfig
 from fer_fast.backbone.diagnosis import Check, diagnose
-from fer_fast.backbone.export import cached_model, export_model, require_exporter
+from fer_fast.backbone.export import (
+    cached_model,
+    export_model,
+    installed_maker,
+    require_exporter,
+)
 from fer_fast.backbone.features import cached_features
 from fer_fast.backbone.session import Session, open_session
 from fer_fast.backbone.weights import Weights, resolve_weights
@@ -16,6 +21,7 @@ __all__ = [
     "cached_model",
     "diagnose",
     "export_model",
+    "installed_maker",
     "open_session",
     "require_exporter",
     "resolve_weights",

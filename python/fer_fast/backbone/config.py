@@ -25,14 +25,20 @@ class BackboneConfig:
     size : int
         Height and width in pixels at which MobileNetV2 sees the face; the graph resizes bilinearly.
     taps : tuple of str
-        The layers, by their Keras names, whose activations are the features, side by side.
+        The layers, by their Keras names, whose activations are the features. Those with a finer
+        grid are averaged down to the coarsest one's, so that a cell has the channels of all.
     pooling : {"none", "2x2", "global"}
-        How the activations are averaged over the grid before they are flattened.
+        How the activations are averaged over the grid before they are flattened, cell by cell.
+    equalise : bool
+        Whether the face's histogram is equalised first, exactly as ``PIL.ImageOps.equalize`` does
+        it, against differences in lighting [Shin, Kim and Kwon, "Baseline CNN structure analysis
+        for facial expression recognition", RO-MAN 2016].
     """
 
     size: int = 48
     taps: tuple[str, ...] = ("out_relu",)
     pooling: Pooling = "none"
+    equalise: bool = False
 
     def __post_init__(self) -> None:
         if not MIN_SIZE <= self.size <= MAX_SIZE:
@@ -57,6 +63,11 @@ class BackboneConfig:
             )
 
     @property
-    def channels(self) -> int | None:
-        """Features of each cell of the grid, which stand together; None: taps' cells differ."""
-        return TAPS[self.taps[0]].channels if len(self.taps) == 1 else None
+    def channels(self) -> int:
+        """Features of each cell of the grid, which stand together."""
+        return sum(TAPS[tap].channels for tap in self.taps)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the input from one cell of the grid to the next, before pooling."""
+        return max(TAPS[tap].stride for tap in self.taps)

@@ -28,7 +28,7 @@ from fer_fast.backbone.session import open_session
 from fer_fast.backbone.weights import IMAGENET_DIGEST, cached_weights_path, read_tensors
 from fer_fast.datasets.faces import FACE_SIDE
 from fer_fast.errors import FerFastError
-from fer_fast.storage import cache_dir
+from fer_fast.storage import cache_dir, folder_size
 
 _PACKAGES = (
     "fer-fast",
@@ -140,12 +140,8 @@ def _provider() -> str:
 
 def _cache() -> str:
     root = cache_dir()
-    sizes = {
-        folder.name: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        for folder in sorted(root.iterdir())
-        if folder.is_dir()
-    }
-    parts = [f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()]
+    folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+    parts = [f"{folder.name} {folder_size(folder) / 1e6:.1f} MB" for folder in folders]
     return f"{root} ({', '.join(parts) or 'empty'})"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import shutil
@@ -13,14 +12,14 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from fer_fast.backbone.cached import is_intact, seal
+from fer_fast.backbone.cached import made_once
 from fer_fast.backbone.config import OPSET, BackboneConfig
 from fer_fast.backbone.weights import Weights
 from fer_fast.errors import FerFastError
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage import cache_dir, written_whole
+from fer_fast.storage import written_whole
 
-_REVISION = 1
+_REVISION = 2
 """Counts changes of `keras_to_onnx` that change the graph."""
 
 
@@ -28,30 +27,28 @@ def cached_model(weights: Weights, config: BackboneConfig, *, reporter: Reporter
     """Return the exported model's path in the cache, exporting it first if need be.
 
     The cache's key is the weights' digest, the configuration, the operator set and the exporter's
-    version.
+    version; where no exporter is installed, the model of any version is taken.
 
     Raises
     ------
     FerFastError
-        If TensorFlow is not installed.
+        If the cache holds no such model and TensorFlow is not installed.
     OutputError
         If the model cannot be written.
     """
-    require_exporter()
-    key = {
-        "weights": weights.digest,
-        "config": asdict(config),
-        "opset": OPSET,
-        "exporter": [_REVISION, version("tf2onnx")],
-    }
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_dir("models") / f"mobilenet-v2-{config.size}-{name}.onnx"
-    if is_intact(path, reporter):
-        reporter.note(f"backbone: exported before, from the cache ({path.name})")
-        return path
-    export_model(weights, config, path, reporter=reporter)
-    seal(path)
-    return path
+    return made_once(
+        f"mobilenet-v2-{config.size}",
+        {
+            "weights": weights.digest,
+            "config": asdict(config),
+            "opset": OPSET,
+            "revision": _REVISION,
+        },
+        installed_maker("tf2onnx"),
+        lambda path: export_model(weights, config, path, reporter=reporter),
+        note="backbone: exported before",
+        reporter=reporter,
+    )
 
 
 def export_model(
@@ -59,8 +56,9 @@ def export_model(
 ) -> None:
     """Write the backbone as one ONNX file.
 
-    Its input ``pixels`` is uint8 (n, 48, 48), raw gray levels; scaling to [-1, 1], resizing and
-    repeating the channel happen inside. Its output ``features`` is float32 (n, n_features).
+    Its input ``pixels`` is uint8 (n, 48, 48), raw gray levels; equalising their histogram, scaling
+    to [-1, 1], resizing and repeating the channel happen inside. Its output ``features`` is float32
+    (n, n_features).
 
     Raises
     ------
@@ -88,9 +86,19 @@ def export_model(
 
 def require_exporter() -> None:
     """Raise `FerFastError` if a package is missing that only exporting and training need."""
-    for module in ("tensorflow", "keras", "tf2onnx"):
-        if importlib.util.find_spec(module) is None:
-            raise FerFastError(
-                f"exporting the backbone needs the package {module}, which is not installed: "
-                f"run `{sys.executable} -m pip install {module}`"
-            )
+    if missing := _missing():
+        names = " ".join(missing)
+        raise FerFastError(
+            f"exporting the backbone or training its head needs {names}, not installed here: "
+            f"run `{sys.executable} -m pip install {names}`"
+        )
+
+
+def installed_maker(package: str) -> str | None:
+    """Return the package's name and version, None where exporting or training is impossible."""
+    return None if _missing() else f"{package}-{version(package)}"
+
+
+def _missing() -> list[str]:
+    modules = ("tensorflow", "keras", "tf2onnx")
+    return [module for module in modules if importlib.util.find_spec(module) is None]

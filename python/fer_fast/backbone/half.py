@@ -27,7 +27,7 @@ def cached_half(model: Path, *, reporter: Reporter = SILENT) -> Path:
         If the converted model cannot be written.
     """
     key = hashlib.sha256(f"{file_digest(model)} {_REVISION}".encode()).hexdigest()[:16]
-    path = cache_dir("models") / f"{model.stem}-fp16-{key}.onnx"
+    path = cache_dir("models") / f"fp16-{key}-{model.name}"
     if not is_intact(path, reporter):
         reporter.note("backbone: converting to half precision")
         write_half(model, path)

@@ -12,13 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_fast.cli.options import (
-    add_backbone_options,
-    add_data_options,
-    add_device_options,
-    add_settings_options,
-    read_settings,
-)
+from fer_fast.cli.options import add_feature_options, add_out_option, read_settings
 from fer_fast.storage import written_whole
 
 if TYPE_CHECKING:
@@ -32,10 +26,7 @@ HELP = "show what is wrong with the faces and with flattering protocols"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_settings_options(parser)
-    add_data_options(parser)
-    add_backbone_options(parser)
-    add_device_options(parser)
+    add_feature_options(parser)
     group = parser.add_argument_group("audit")
     group.add_argument(
         "--ferplus",
@@ -46,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--faces-only", action="store_true", help="leave out the protocols, which fit four forests"
     )
-    group.add_argument(
-        "--out", dest="audit_out", type=Path, metavar="FILE", help="also write it as JSON"
-    )
+    add_out_option(parser, "audit_out", "FILE", "also write it as JSON (default: print only)")
 
 
 def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:

@@ -7,13 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_fast.cli.options import (
-    add_backbone_options,
-    add_data_options,
-    add_device_options,
-    add_settings_options,
-    read_settings,
-)
+from fer_fast.cli.options import add_feature_options, add_out_option, read_settings
 from fer_fast.storage import written_whole
 
 if TYPE_CHECKING:
@@ -27,17 +21,13 @@ HELP = "write the frozen backbone as ONNX"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_settings_options(parser)
-    add_data_options(parser)
-    add_backbone_options(parser)
-    add_device_options(parser)
-    parser.add_argument(
-        "--out",
-        dest="model_out",
-        type=Path,
-        metavar="FILE",
+    add_feature_options(parser)
+    add_out_option(
+        parser,
+        "model_out",
+        "FILE",
+        "where to write the model (default: model.onnx)",
         default=Path("model.onnx"),
-        help="where to write the model (default: model.onnx)",
     )
 
 

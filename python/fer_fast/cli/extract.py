@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_fast.cli.options import (
-    add_backbone_options,
-    add_data_options,
-    add_device_options,
-    add_settings_options,
-    read_settings,
-)
+from fer_fast.cli.options import add_feature_options, add_out_option, read_settings
 from fer_fast.storage import written_whole
 
 if TYPE_CHECKING:
@@ -28,16 +21,12 @@ HELP = "turn faces into features"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_settings_options(parser)
-    add_data_options(parser)
-    add_backbone_options(parser)
-    add_device_options(parser)
-    parser.add_argument(
-        "--out",
-        dest="features_out",
-        type=Path,
-        metavar="FILE",
-        help="also write a .npz with X, labels and splits (default: fill the cache only)",
+    add_feature_options(parser)
+    add_out_option(
+        parser,
+        "features_out",
+        "FILE",
+        "also write a .npz with X, labels and splits (default: fill the cache only)",
     )
 
 
@@ -59,5 +48,5 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
                 splits=features.dataset.splits,
             )
         reporter.note(f"wrote {out}")
-    stdout.print(f"{n_faces:,} faces × {n_features:,} features ({features.device})")
+    stdout.print(f"{n_faces:,} faces × {n_features:,} features ({features.session.device})")
     return 0

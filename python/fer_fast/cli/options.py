@@ -24,8 +24,28 @@ from fer_fast.settings import (
 _DEFAULTS = Settings()
 
 
-def add_settings_options(parser: argparse.ArgumentParser) -> None:
-    """Add what names many settings at once."""
+def add_feature_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides the features: presets and files, faces, backbone and device."""
+    _add_settings_options(parser)
+    _add_data_options(parser)
+    _add_backbone_options(parser)
+    _add_device_options(parser)
+
+
+def add_out_option(
+    parser: argparse.ArgumentParser,
+    dest: str,
+    metavar: str,
+    description: str,
+    default: Path | None = None,
+) -> None:
+    """Add ``--out``; `Settings` takes it only where `dest` is ``out``."""
+    parser.add_argument_group("output").add_argument(
+        "--out", dest=dest, type=Path, metavar=metavar, default=default, help=description
+    )
+
+
+def _add_settings_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings")
     group.add_argument(
         "--preset",
@@ -41,8 +61,7 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add what names the faces."""
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data",
@@ -53,8 +72,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_backbone_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides the exported model."""
+def _add_backbone_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("backbone")
     group.add_argument(
         "--weights",
@@ -81,6 +99,11 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
         help=f"how activations are averaged over the grid (default: {_DEFAULTS.pooling})",
     )
     group.add_argument(
+        "--equalise",
+        action=argparse.BooleanOptionalAction,
+        help="equalise each face's histogram first (default: no)",
+    )
+    group.add_argument(
         "--head",
         choices=get_args(Head),
         help="dense: train three dense layers on Training and take their activations "
@@ -94,8 +117,7 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_device_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides where the model runs."""
+def _add_device_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("device")
     group.add_argument(
         "--device",
@@ -115,8 +137,13 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_selection_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides balancing, the colony, its fitness and the final forest."""
+    """Add what decides the rows to fit on, the colony, its fitness and the final forest."""
     group = parser.add_argument_group("selection")
+    group.add_argument(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        help="fit on the mirror image of each Training face too; not with a head (default: no)",
+    )
     group.add_argument(
         "--balance",
         choices=get_args(Balance),

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_fast.cli.options import (
-    add_backbone_options,
-    add_data_options,
-    add_device_options,
+    add_feature_options,
+    add_out_option,
     add_selection_options,
-    add_settings_options,
     read_settings,
 )
 from fer_fast.config_file import write_config
@@ -34,17 +32,13 @@ HELP = "run every stage, from faces to a test accuracy"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_settings_options(parser)
-    add_data_options(parser)
-    add_backbone_options(parser)
-    add_device_options(parser)
+    add_feature_options(parser)
     add_selection_options(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="folder for metrics.json, config.toml, selection.json and forest.skops "
+    add_out_option(
+        parser,
+        "out",
+        "DIR",
+        "folder for metrics.json, config.toml, selection.json and forest.skops "
         "(default: print only)",
     )
 

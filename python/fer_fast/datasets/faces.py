@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 
@@ -63,6 +63,16 @@ class FaceDataset:
     def rows(self, split: Split) -> NDArray[np.intp]:
         """Return the row numbers of one split, ascending."""
         return np.flatnonzero(self.splits == split)
+
+    def mirrored(self, split: Split) -> FaceDataset:
+        """Return the mirror images of one split's faces, in its order."""
+        rows = self.rows(split)
+        return replace(
+            self,
+            pixels=np.ascontiguousarray(self.pixels[rows][:, :, ::-1]),
+            labels=self.labels[rows],
+            splits=self.splits[rows],
+        )
 
     def class_counts(self, split: Split) -> dict[str, int]:
         """Return how many faces of each label a split holds."""

@@ -13,10 +13,9 @@ class HeadConfig:
 
     Attributes
     ----------
-    channels : int or None
-        The backbone's features per cell of its grid. The first layer is then shared by the cells:
-        it sees each alone, with the same weights, which leaves far fewer of them to overfit. None:
-        the first layer sees all features at once.
+    channels : int
+        The backbone's features per cell of its grid. The first layer is shared by the cells: it
+        sees each alone, with the same weights, which leaves far fewer of them to overfit.
     units : tuple of int
         Width of each dense layer; the last one's activations are the features.
     dropout : tuple of float
@@ -37,7 +36,7 @@ class HeadConfig:
         Of the moved copies, the initial weights, the order of the faces and the dropout.
     """
 
-    channels: int | None = None
+    channels: int
     units: tuple[int, ...] = (256, 512, 128)
     dropout: tuple[float, ...] = (0.1, 0.4, 0.4)
     moved_copies: int = 4
@@ -50,6 +49,8 @@ class HeadConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.channels < 1:
+            raise ParameterError(f"the head's channels are {self.channels}: give at least 1")
         if not self.units or min(self.units) < 1:
             raise ParameterError(f"the head's units are {self.units}: give widths of at least 1")
         if min(self.epochs, self.patience, self.batch_size) < 1:

@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
     views = [_matrix(path) for path in sorted(folder.glob("view-*.npy"))]
     training = views, _matrix(folder / "labels.npy")
     validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_labels.npy")
-    mean, deviation = _moments(views[0], config.channels or views[0].shape[1])
+    mean, deviation = _moments(views[0], config.channels)
     model = _fit(config, training, validation, mean, deviation)
     arrays: dict[str, Any] = {
         f"{name}_{position}": array

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.backbone import Session, require_exporter
-from fer_fast.backbone.cached import is_intact, seal
+from fer_fast.backbone import Session, installed_maker, require_exporter
+from fer_fast.backbone.cached import made_once
 from fer_fast.datasets import FaceDataset, Split
 from fer_fast.head.config import HeadConfig
 from fer_fast.head.dense import DenseHead, append_head
 from fer_fast.head.views import training_views
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage import cache_dir
+from fer_fast.storage import scratch_dir
 
 _REVISION = 1
 """Counts changes of `keras_training` that change the head."""
@@ -39,7 +37,8 @@ def cached_head_model(
     """Return the path, in the cache, of the backbone with a head trained on the data set.
 
     The cache's key is the backbone's digest, the data set's, the configuration, the trainer's
-    version, the kind of device and the precision: the last two round differently.
+    version, the kind of device and the precision: the last two round differently. Where no trainer
+    is installed, the head of any version is taken.
 
     Parameters
     ----------
@@ -56,26 +55,29 @@ def cached_head_model(
     Raises
     ------
     FerFastError
-        If TensorFlow is not installed.
+        If the cache holds no such head and TensorFlow is not installed.
     OutputError
         If a file cannot be written.
     """
-    key = {
-        "backbone": session.model_digest,
-        "device": [session.kind, session.precision],
-        "dataset": dataset.digest,
-        "config": asdict(config),
-        "trainer": [_REVISION, version("keras")],
-    }
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_dir("models") / f"{backbone.stem.rpartition('-')[0]}-head-{name}.onnx"
-    if is_intact(path, reporter):
-        reporter.note(f"head: trained before, from the cache ({path.name})")
-        return path
-    head = train_head(session, dataset, config, batch_size=batch_size, reporter=reporter)
-    append_head(backbone, head, path)
-    seal(path)
-    return path
+
+    def make(path: Path) -> None:
+        head = train_head(session, dataset, config, batch_size=batch_size, reporter=reporter)
+        append_head(backbone, head, path)
+
+    return made_once(
+        "mobilenet-v2-head",
+        {
+            "backbone": session.model_digest,
+            "device": [session.kind, session.precision],
+            "dataset": dataset.digest,
+            "config": asdict(config),
+            "revision": _REVISION,
+        },
+        installed_maker("keras"),
+        make,
+        note="head: trained before",
+        reporter=reporter,
+    )
 
 
 def train_head(
@@ -114,8 +116,7 @@ def train_head(
     inputs = {f"view-{i}": view for i, view in enumerate(views)}
     inputs["validation"] = dataset.pixels[validation]
     n_faces = sum(map(len, inputs.values()))
-    with tempfile.TemporaryDirectory(prefix="head-", dir=cache_dir()) as name:
-        folder = Path(name)
+    with scratch_dir() as folder:
         with reporter.task(f"features to train on, {session.device}", n_faces, "images") as task:
             for part, pixels in inputs.items():
                 X = session.features(pixels, batch_size=batch_size, advance=task.advance)
