@@ -1,5 +1,6 @@
 //! Trees grown together, pass by pass, and their votes.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use crate::Error;
@@ -25,6 +26,9 @@ const DRAWS_AHEAD: usize = 4;
 
 /// Nodes of a pass whose rows are asked for before they are needed.
 const NODES_AHEAD: usize = 3;
+
+/// Cache lines of a node's rows that are asked for; behind them the processor reads on by itself.
+const LINES_AHEAD: usize = 16;
 
 /// Nodes of more entries than this read a column nearly from end to end.
 const FETCHED: usize = 64;
@@ -161,6 +165,9 @@ impl<'a, const K: usize> Grower<'a, K> {
             self.settle(root, &mut waiting)?;
         }
         while !waiting.is_empty() {
+            // Loops that take as many turns as the last time are foreseen by the processor; the large
+            // nodes come first, which read a column from end to end and so bring it into the cache.
+            waiting.sort_by_key(|node| Reverse(node.entries.len()));
             waiting = self.pass(&waiting)?;
         }
         Ok(self.votes)
@@ -351,7 +358,7 @@ impl<'a, const K: usize> Grower<'a, K> {
                     let entries = nodes[near as usize].entries.range();
                     entries
                         .step_by(16)
-                        .take(4)
+                        .take(LINES_AHEAD)
                         .for_each(|entry| prefetch(&self.entries, entry));
                 }
                 let index = index as usize;
