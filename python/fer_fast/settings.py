@@ -271,5 +271,5 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 ``paper`` is *Optimizing Facial Expression Recognition Features with Pre-trained CNNs* to the
 letter, with every training row in each evaluation. ``best`` has the input size, taps and head that
-scored best on PublicTest, and trees of 8 levels to judge its subsets, which rank them more steadily.
+scored best on PublicTest, and judges subsets by trees of 8 levels, which rank them more steadily.
 """
