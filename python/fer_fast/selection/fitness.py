@@ -38,7 +38,7 @@ class ForestFitness:
         relatives.
     y_val : ndarray of shape (n_val,), or None
     engine : {"native", "sklearn"}
-        "native" grows its forests on columns cut once into at most 256 bins, and no branch that no
+        "native" grows its forests on columns cut once into at most 64 bins, and no branch that no
         scored row reaches; "sklearn" is scikit-learn's `RandomForestClassifier`. Both draw and
         split alike, and give scores that agree as well as two seeds of one of them do.
     n_estimators : int

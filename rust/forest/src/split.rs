@@ -145,65 +145,50 @@ fn combine(squares: f64, weight: f64, other_squares: f64, other_weight: f64) -> 
     (squares * other_weight + other_squares * weight) / (weight * other_weight)
 }
 
-/// The bins that a node's rows touch, the column's mode aside.
+/// A set of bins, one bit each.
 #[derive(Clone, Copy, Default)]
-struct Touched([u64; MAX_BINS / 64]);
+struct BinSet(u64);
 
-impl Touched {
+const _: () = assert!(MAX_BINS == u64::BITS as usize);
+
+impl BinSet {
     #[inline]
     fn insert(&mut self, bin: u8) {
-        self.0[usize::from(bin / 64)] |= 1 << (bin % 64);
+        self.0 |= 1 << bin;
     }
 
-    /// Visit the bins above `floor` from the last one down.
+    fn above(self, floor: u8) -> Self {
+        Self(self.0 & (u64::MAX << floor << 1))
+    }
+
+    fn below(self, ceiling: u8) -> Self {
+        Self(self.0 & !(u64::MAX << ceiling))
+    }
+
+    fn first(self) -> Option<u8> {
+        (self.0 != 0).then(|| self.0.trailing_zeros() as u8)
+    }
+
+    fn last(self) -> Option<u8> {
+        self.0.checked_ilog2().map(|bin| bin as u8)
+    }
+
     #[inline]
-    fn down_to(self, floor: u8, mut visit: impl FnMut(u8)) {
-        let lowest = floor / 64;
-        for index in (lowest..4).rev() {
-            let mut word = self.0[usize::from(index)];
-            if index == lowest {
-                word &= (u64::MAX << (floor % 64)) << 1;
-            }
-            while word != 0 {
-                let bit = word.ilog2();
-                visit(64 * index + bit as u8);
-                word ^= 1 << bit;
-            }
-        }
+    fn pop_first(&mut self) -> Option<u8> {
+        let first = self.first()?;
+        self.0 &= self.0 - 1;
+        Some(first)
     }
 
-    /// Visit the bins below `ceiling` from the first one up.
     #[inline]
-    fn up_to(self, ceiling: u8, mut visit: impl FnMut(u8)) {
-        let highest = ceiling / 64;
-        for index in 0..=highest {
-            let mut word = self.0[usize::from(index)];
-            if index == highest {
-                word &= !(u64::MAX << (ceiling % 64));
-            }
-            while word != 0 {
-                visit(64 * index + word.trailing_zeros() as u8);
-                word &= word - 1;
-            }
-        }
-    }
-
-    /// The next bin above `bin`.
-    fn after(self, bin: u8) -> Option<u8> {
-        let mut next = None;
-        self.down_to(bin, |above| next = Some(above));
-        next
-    }
-
-    /// The next bin below `bin`.
-    fn before(self, bin: u8) -> Option<u8> {
-        let mut next = None;
-        self.up_to(bin, |below| next = Some(below));
-        next
+    fn pop_last(&mut self) -> Option<u8> {
+        let last = self.last()?;
+        self.0 ^= 1 << last;
+        Some(last)
     }
 
     fn is_single(self) -> bool {
-        self.0.iter().map(|word| word.count_ones()).sum::<u32>() == 1
+        self.0.is_power_of_two()
     }
 }
 
@@ -332,17 +317,19 @@ impl View<'_> {
         // cuts wins, as in scikit-learn.
         let mut above = Best::NONE;
         let mut side = Side::default();
-        touched.down_to(self.mode, |bin| {
+        let mut bins = touched.above(self.mode);
+        while let Some(bin) = bins.pop_last() {
             let purity = self.pass(bin, gini, histogram, &mut side);
             above.replace_if(purity >= above.purity, Best { purity, bin });
-        });
+        }
         // From the bottom up to the mode, it is the left side.
         let mut below = Best::NONE;
         let mut side = Side::default();
-        touched.up_to(self.mode, |bin| {
+        let mut bins = touched.below(self.mode);
+        while let Some(bin) = bins.pop_first() {
             let purity = self.pass(bin, gini, histogram, &mut side);
             below.replace_if(purity > below.purity, Best { purity, bin });
-        });
+        }
 
         let mut present = touched;
         if outside < self.entries.len() {
@@ -354,9 +341,11 @@ impl View<'_> {
             return Verdict::NoCut;
         }
         let (purity, low, high) = if below.purity >= above.purity {
-            (below.purity, Some(below.bin), present.after(below.bin))
+            let low = below.bin;
+            (below.purity, Some(low), present.above(low).first())
         } else {
-            (above.purity, present.before(above.bin), Some(above.bin))
+            let high = above.bin;
+            (above.purity, present.below(high).last(), Some(high))
         };
         match (low, high) {
             (Some(low), Some(high)) if purity > f64::NEG_INFINITY => {
@@ -371,8 +360,8 @@ impl View<'_> {
     fn count<C: Copy + Add<Output = C> + From<u8>, const K: usize>(
         &mut self,
         histogram: &mut [[C; K]; MAX_BINS],
-    ) -> (Touched, usize) {
-        let mut touched = Touched::default();
+    ) -> (BinSet, usize) {
+        let mut touched = BinSet::default();
         let mut outside = 0;
         for (bins, entries) in self.bins.iter().zip(self.entries.chunks(BLOCK)) {
             let mut rows = differing(bins, self.mode) & (u64::MAX >> (BLOCK - entries.len()));
@@ -382,7 +371,8 @@ impl View<'_> {
                 rows &= rows - 1;
                 let bin = bins[row];
                 let label = entries[row].label::<K>();
-                let count = &mut histogram[usize::from(bin)][label.class::<K>()];
+                // No bin reaches MAX_BINS; the remainder says so more cheaply than a comparison.
+                let count = &mut histogram[usize::from(bin) % MAX_BINS][label.class::<K>()];
                 *count = *count + C::from(label.weight::<K>() as u8);
                 touched.insert(bin);
                 if self.min_leaf > 1 {
@@ -543,7 +533,7 @@ mod tests {
             let mut splitter = Splitter::<K>::new(min_leaf);
             splitter.reserve(n);
             // Whatever bin is taken for the mode, the verdict is the same.
-            for mode in [0, stream.below(n_bins) as u8, u8::MAX] {
+            for mode in [0, stream.below(n_bins) as u8, (MAX_BINS - 1) as u8] {
                 let mut search =
                     |weights| splitter.search(case.column(mode), &case.node(), weights, f64::MIN);
                 assert_eq!(search(None), case.naive(min_leaf, &ones));
