@@ -49,7 +49,7 @@ def metrics_document(result: PipelineResult) -> dict[str, Any]:
         },
         "colony": {
             "history": list(result.search.history),
-            "validation_score": result.search.score,
+            "best_score": result.search.score,
             "stopped_by": result.search.stopped_by,
         },
         "timings_s": result.timings,
