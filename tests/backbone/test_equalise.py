@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from fer_fast.backbone import BackboneConfig, Weights, export_model, open_session
+from fer_fast.backbone import open_session
 from fer_fast.backbone.keras_to_onnx import equalised
-from fer_fast.storage import file_digest
 
 
 def _by_pillow(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -67,16 +65,8 @@ def test_the_graph_sees_what_pillow_equalised(
     assert np.abs(plain.features(dim) - expected).max() > 0.1 * scale
 
 
-def test_equal_exports_are_equal_bytes_that_a_device_can_run_alone(
-    random_weights: Weights,
-    equalised_model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_device_can_run_it_alone(equalised_model: Path) -> None:
     model = onnx.load(equalised_model)
     onnx.checker.check_model(model, full_check=True)
     # Shapes computed at run time would stay on the CPU of a CUDA session.
     assert not {"Shape", "Gather"} & {node.op_type for node in model.graph.node}
-    monkeypatch.setenv("PYTHONHASHSEED", "77")
-    export_model(random_weights, BackboneConfig(equalise=True), tmp_path / "again.onnx")
-    assert file_digest(tmp_path / "again.onnx") == file_digest(equalised_model)

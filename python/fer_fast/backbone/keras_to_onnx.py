@@ -121,8 +121,8 @@ def equalised(levels: Any) -> Any:
 def _name_in_order(graph: Any) -> None:
     """Name the constants by their first use, the batch ``n`` and the output ``features``.
 
-    tf2onnx draws some names from sets, so that they differ from run to run; after this, equal
-    requests give equal bytes.
+    tf2onnx draws some names from sets, so that they would differ from run to run. Its optimisers
+    leave a reshape more now and then: that changes the file's bytes, and nothing that it computes.
     """
     constants = {constant.name: constant for constant in graph.initializer}
     (output,) = graph.output
