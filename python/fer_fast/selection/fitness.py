@@ -40,7 +40,7 @@ class ForestFitness:
     engine : {"native", "sklearn"}
         "native" grows its forests on columns cut once into at most 64 bins, and no branch that no
         scored row reaches; "sklearn" is scikit-learn's `RandomForestClassifier`. Both draw and
-        split alike, and give scores that agree as well as two seeds of one of them do.
+        split alike, and their scores agree nearly as well as two seeds of one of them do.
     n_estimators : int
         Trees of a forest.
     scoring : {"f1_macro", "accuracy"}
