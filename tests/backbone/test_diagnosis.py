@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ from fer_fast.backbone import Weights, diagnose, open_session
 from fer_fast.backbone.diagnosis import _write_convolution
 from fer_fast.backbone.weights import cached_weights_path
 from fer_fast.errors import DeviceError
+
+UNINSTALL_BOTH = "pip uninstall onnxruntime onnxruntime-gpu` and "
 
 
 def test_the_verdict_is_that_of_opening_a_cuda_session(
@@ -51,6 +55,26 @@ def test_the_weights_of_the_cache_are_looked_at(cache: Path, random_weights: Wei
     cached_weights_path().write_bytes(b"damaged")
     assert not weights()[0]
     assert cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "fix"),
+    [
+        ("sys.modules['onnxruntime'] = None", "CUDA build", UNINSTALL_BOTH),
+        ("sys.modules['onnxruntime'] = ModuleType('empty')", "CUDA provider", UNINSTALL_BOTH),
+        ("onnxruntime.get_available_providers = lambda: []", "CUDA build", UNINSTALL_BOTH),
+        ("sys.modules['onnx'] = None", "--device cuda", "onnx"),
+    ],
+)
+def test_a_broken_installation_is_diagnosed(damage: str, name: str, fix: str) -> None:
+    script = (
+        "import sys, onnxruntime\nfrom types import ModuleType\n"
+        f"from fer_fast.backbone import diagnose\n{damage}\n"
+        f"print({{check.name: check.fix for check in diagnose()}}[{name!r}])"
+    )
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
+    assert fix in child.stdout
 
 
 def test_the_convolution_that_tries_cuda_is_right(tmp_path: Path) -> None:

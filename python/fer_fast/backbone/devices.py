@@ -15,10 +15,17 @@ from dataclasses import dataclass
 from functools import cache
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from fer_fast.errors import DeviceError
 
 PIP = f"{sys.executable} -m pip"
+
+INSTALL_RUNTIME = (
+    f"run `{PIP} uninstall onnxruntime onnxruntime-gpu` and "
+    f"`{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`"
+)
+"""Both distributions fill the same folder: removing one alone would break the other."""
 
 CUDA_MAJOR = 13
 """The CUDA that ONNX Runtime 1.28 and later are built for."""
@@ -67,15 +74,22 @@ def require_cuda() -> str:
     return device.name
 
 
+def require_runtime() -> Any:
+    """Return the module ``onnxruntime``, or raise `DeviceError` if it is missing or damaged."""
+    try:
+        import onnxruntime
+
+        # What an uninstalled wheel leaves behind is imported too, as a package without contents.
+        _ = onnxruntime.InferenceSession
+    except (ImportError, AttributeError) as error:
+        raise DeviceError(f"ONNX Runtime cannot be used ({error}): {INSTALL_RUNTIME}") from error
+    return onnxruntime
+
+
 def require_cuda_build() -> None:
     """Raise `DeviceError` if the installed ONNX Runtime was built without CUDA."""
-    import onnxruntime
-
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        raise DeviceError(
-            "the installed ONNX Runtime is built without CUDA: run "
-            f"`{PIP} uninstall onnxruntime` and `{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`"
-        )
+    if "CUDAExecutionProvider" not in require_runtime().get_available_providers():
+        raise DeviceError(f"the installed ONNX Runtime is built without CUDA: {INSTALL_RUNTIME}")
 
 
 def require_cuda_device() -> CudaDevice:
@@ -127,9 +141,9 @@ def require_cuda_provider() -> None:
 
     ONNX Runtime itself would write the reason to the terminal and go on without CUDA.
     """
-    import onnxruntime
-
-    folder = Path(onnxruntime.__file__).parent / "capi"
+    # Imported first: without ONNX Runtime in the process, loading its CUDA part ends the process by
+    # a segmentation fault.
+    folder = Path(require_runtime().__file__).parent / "capi"
     try:
         # The second finds symbols of the first only if they are global.
         ctypes.CDLL(str(folder / "libonnxruntime_providers_shared.so"), mode=ctypes.RTLD_GLOBAL)
@@ -145,12 +159,11 @@ def require_cuda_provider() -> None:
 @cache
 def _preload() -> None:
     """Load the CUDA libraries of the nvidia-* wheels, wherever they are installed."""
-    import onnxruntime
-
+    runtime = require_runtime()
     spec = importlib.util.find_spec("nvidia")
     roots = [Path(root) for root in (spec and spec.submodule_search_locations) or ()]
     folders = [folder for root in roots for folder in sorted(root.glob("*/lib"))]
     # It prints what a folder does not hold; what is missing in the end is ours to say.
     with redirect_stdout(StringIO()):
         for folder in folders:
-            onnxruntime.preload_dlls(directory=str(folder))
+            runtime.preload_dlls(directory=str(folder))

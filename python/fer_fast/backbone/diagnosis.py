@@ -18,6 +18,7 @@ from fer_fast.backbone.architecture import tensors_digest
 from fer_fast.backbone.config import OPSET
 from fer_fast.backbone.devices import (
     CUDA_LIBRARIES,
+    INSTALL_RUNTIME,
     PIP,
     require_cuda_build,
     require_cuda_device,
@@ -91,6 +92,8 @@ def _try(name: str, look: Callable[[], str]) -> Check:
         return Check(name, look())
     except FerFastError as error:
         return Check(name, "no", str(error))
+    except ImportError as error:
+        return Check(name, "no", f"{error}: install the package")
 
 
 def _package(name: str) -> Check:
@@ -101,7 +104,6 @@ def _package(name: str) -> Check:
 
 
 def _runtime() -> Check:
-    """Both distributions install the same folder, so that exactly one of them may be there."""
     found = {}
     for name in ("onnxruntime", "onnxruntime-gpu"):
         with suppress(PackageNotFoundError):
@@ -112,8 +114,7 @@ def _runtime() -> Check:
     return Check(
         "ONNX Runtime",
         described,
-        "exactly one of onnxruntime and onnxruntime-gpu must be installed: run "
-        f"`{PIP} uninstall onnxruntime onnxruntime-gpu` and `{PIP} install onnxruntime-gpu`",
+        f"exactly one of onnxruntime and onnxruntime-gpu must be installed: {INSTALL_RUNTIME}",
     )
 
 

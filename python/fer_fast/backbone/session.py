@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fer_fast.backbone.cuda import pinned_array, provider_options
-from fer_fast.backbone.devices import require_cuda
+from fer_fast.backbone.devices import require_cuda, require_runtime
 from fer_fast.backbone.half import cached_half
 from fer_fast.datasets.faces import FACE_SIDE
 from fer_fast.errors import DeviceError, FerFastError, ParameterError
@@ -214,8 +214,7 @@ def open_session(
 
 
 def _load(model: Path, kind: str, precision: Precision) -> Any:
-    import onnxruntime
-
+    onnxruntime = require_runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.intra_op_num_threads = 1
