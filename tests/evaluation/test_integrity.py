@@ -126,6 +126,14 @@ def test_votes_on_other_faces_are_refused(
         second_opinion(dataset, votes_file(tmp_path, rows))
 
 
+def test_votes_on_faces_in_another_order_are_refused(dataset: FaceDataset, tmp_path: Path) -> None:
+    votes = votes_file(tmp_path, ["1,0,0,0,0,0,0,0,0,0"] * 6)
+    in_order = FaceDataset(dataset.pixels[:6], dataset.labels[:6], dataset.splits[:6], "few")
+    assert second_opinion(in_order, votes).judged == 6
+    with pytest.raises(DataError, match="another order than few"):
+        second_opinion(replace(in_order, splits=dataset.splits[15:21]), votes)
+
+
 def test_a_file_of_votes_that_is_not_there_is_named(dataset: FaceDataset, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.csv"):
         second_opinion(dataset, tmp_path / "nowhere.csv")

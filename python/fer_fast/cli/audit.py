@@ -44,10 +44,10 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     """Run the command and return its exit status."""
     settings = read_settings(options)
 
-    from fer_fast.datasets import load_dataset
+    from fer_fast.datasets import SPLIT_NAMES, load_dataset
     from fer_fast.evaluation import check_integrity, compare_protocols, second_opinion
     from fer_fast.pipeline import extract
-    from fer_fast.report import SPLIT_NAMES, integrity_table, protocol_table
+    from fer_fast.report import integrity_table, protocol_table
 
     dataset = load_dataset(settings.data, reporter=reporter)
     opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)

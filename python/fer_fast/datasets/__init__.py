@@ -6,7 +6,7 @@ from fer_fast.datasets.duplicates import (
     duplicate_groups,
     shared_across_splits,
 )
-from fer_fast.datasets.faces import FACE_SIDE, LABELS, FaceDataset, Split
+from fer_fast.datasets.faces import FACE_SIDE, LABELS, SPLIT_NAMES, FaceDataset, Split
 from fer_fast.datasets.loading import load_dataset
 from fer_fast.datasets.stored import save_npz
 from fer_fast.datasets.synthetic import synthetic_faces
@@ -14,6 +14,7 @@ from fer_fast.datasets.synthetic import synthetic_faces
 __all__ = [
     "FACE_SIDE",
     "LABELS",
+    "SPLIT_NAMES",
     "FaceDataset",
     "Split",
     "blank_images",

@@ -25,6 +25,14 @@ class Split(IntEnum):
     PRIVATE_TEST = 2
 
 
+SPLIT_NAMES = {
+    Split.TRAINING: "Training",
+    Split.PUBLIC_TEST: "PublicTest",
+    Split.PRIVATE_TEST: "PrivateTest",
+}
+"""FER-2013's own names of its splits."""
+
+
 @dataclass(frozen=True)
 class FaceDataset:
     """Labelled grayscale faces in three splits.

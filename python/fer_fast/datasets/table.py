@@ -16,16 +16,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.datasets.faces import FACE_SIDE, LABELS, FaceDataset, Split
+from fer_fast.datasets.faces import FACE_SIDE, LABELS, SPLIT_NAMES, FaceDataset
 from fer_fast.errors import DataError
 
 _FACE_PIXELS = FACE_SIDE * FACE_SIDE
 _LABEL_CODES = {str(code).encode(): code for code in range(len(LABELS))}
-_SPLIT_CODES = {
-    b"Training": Split.TRAINING,
-    b"PublicTest": Split.PUBLIC_TEST,
-    b"PrivateTest": Split.PRIVATE_TEST,
-}
+_SPLIT_CODES = {name.encode(): split for split, name in SPLIT_NAMES.items()}
 # A face takes at most 9.3 kB; the bound keeps a file without line ends from filling the memory.
 _ROW_BYTES = 1 << 16
 _ROWS_TOGETHER = 512

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_fast.datasets import (
     LABELS,
+    SPLIT_NAMES,
     FaceDataset,
     Split,
     blank_images,
@@ -186,23 +187,29 @@ def second_opinion(dataset: FaceDataset, votes_csv: Path) -> SecondOpinion:
     Raises
     ------
     DataError
-        If the file cannot be read or is not about these faces.
+        If the file cannot be read, or its faces are others or stand in another order.
     """
     columns = (*_FERPLUS, *_OTHERS, _NO_FACE)
     try:
         with votes_csv.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+        usage = [row["Usage"] for row in rows]
         votes = np.array([[int(row[column]) for column in columns] for row in rows])
     except OSError as error:
         raise DataError(f"cannot read the votes {votes_csv} ({error.strerror})") from error
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{votes_csv} holds no FER+ votes: it needs the columns {', '.join(columns)}"
+            f"{votes_csv} holds no FER+ votes: it needs the columns Usage, {', '.join(columns)}"
         ) from error
     if len(votes) != len(dataset):
         raise DataError(
             f"{votes_csv} has votes on {len(votes)} faces and the data set {len(dataset)}: "
             "give the votes and the csv that belong together"
+        )
+    if usage != [SPLIT_NAMES[Split(split)] for split in dataset.splits]:
+        raise DataError(
+            f"{votes_csv} has its faces in another order than {dataset.source}: FER+ follows the "
+            "rows of fer2013.csv, so give that"
         )
     no_face = votes[:, -1] > votes[:, :-1].sum(axis=1)
     expressions = votes[:, :-1]

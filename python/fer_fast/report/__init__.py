@@ -1,11 +1,10 @@
 """What a run leaves behind for people and programs."""
 
 from fer_fast.report.audit import integrity_table, protocol_table
-from fer_fast.report.metrics_file import SPLIT_NAMES, metrics_document, save_metrics
+from fer_fast.report.metrics_file import metrics_document, save_metrics
 from fer_fast.report.summary import summary
 
 __all__ = [
-    "SPLIT_NAMES",
     "integrity_table",
     "metrics_document",
     "protocol_table",

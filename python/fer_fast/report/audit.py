@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from fer_fast.report.metrics_file import SPLIT_NAMES
+from fer_fast.datasets import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

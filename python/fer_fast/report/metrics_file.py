@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_fast.datasets import Split
+from fer_fast.datasets import SPLIT_NAMES
 from fer_fast.storage import written_whole
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ _PACKAGES = (
     "keras",
     "tf2onnx",
 )
-
-SPLIT_NAMES = {
-    Split.TRAINING: "Training",
-    Split.PUBLIC_TEST: "PublicTest",
-    Split.PRIVATE_TEST: "PrivateTest",
-}
-"""FER-2013's own names of its splits."""
 
 
 def metrics_document(result: PipelineResult) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from fer_fast.report.metrics_file import SPLIT_NAMES
+from fer_fast.datasets import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from fer_fast.evaluation import HeldOutScores, Scores
