@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from fer_fast.backbone import (
 )
 from fer_fast.balance import balance_classes
 from fer_fast.datasets import LABELS, FaceDataset, Split, load_dataset, shared_across_splits
-from fer_fast.errors import ParameterError
+from fer_fast.errors import DataError, ParameterError
 from fer_fast.evaluation import HeldOutScores, evaluate
 from fer_fast.head import HeadConfig, cached_head_model
 from fer_fast.model import SubsetClassifier, fit_classifier
@@ -227,8 +227,21 @@ def mirrored_features(
     )
 
 
-def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> PipelineResult:
+def run_pipeline(
+    settings: Settings,
+    *,
+    keep_selection: Callable[[NDArray[np.int64], int], None] | None = None,
+    reporter: Reporter = SILENT,
+) -> PipelineResult:
     """Run every stage: fit on Training, decide on PublicTest, report on PrivateTest.
+
+    Parameters
+    ----------
+    settings : Settings
+    keep_selection : callable or None
+        Given the subset and the number of features there were as soon as the search is over: what
+        comes after takes long enough to be interrupted.
+    reporter : Reporter
 
     Raises
     ------
@@ -242,6 +255,12 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
     dataset, X = features.dataset, features.X
     y = dataset.labels.astype(np.int64)
     training, validation, test = (dataset.rows(split) for split in Split)
+    shared = shared_across_splits(dataset)[test]
+    if shared.all():
+        raise DataError(
+            f"{dataset.source} has no test face whose exact image stands in its own split alone: "
+            "give a data set whose test faces are not its training faces"
+        )
 
     if settings.mirror:
         with clock.stage("mirror"):
@@ -264,9 +283,10 @@ def run_pipeline(settings: Settings, *, reporter: Reporter = SILENT) -> Pipeline
     with clock.stage("selection"):
         fitness = make_fitness((X_balanced, y_balanced), (X[validation], y[validation]), settings)
         search = _search(scaled_scores(F), fitness, settings, reporter)
+    if keep_selection is not None:
+        keep_selection(search.subset, X.shape[1])
 
     X_test, y_test = X[test], y[test]
-    shared = shared_across_splits(dataset)[test]
 
     def fit_and_evaluate(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
         classifier = fit_classifier(

@@ -134,7 +134,10 @@ def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
     assert result.returncode == 2
     assert "error: cannot write" in result.stderr
     assert f"{metrics_of(first_run[1])['test']['accuracy']:.3f}" in result.stdout
-    assert list(out.iterdir()) == []
+    # The selection alone is small enough, and was kept before anything went wrong.
+    assert [path.name for path in out.iterdir()] == ["selection.json"]
+    kept = json.loads((out / "selection.json").read_text())
+    assert kept["indices"] == metrics_of(first_run[1])["features"]["indices"]
 
 
 def interrupt(arguments, environment, stage, seconds):
@@ -168,21 +171,52 @@ def test_ctrl_c_during_the_export_leaves_no_model(options, tmp_path):
 
 @pytest.mark.usefixtures("first_run")
 @pytest.mark.parametrize(
-    ("stage", "line"),
+    ("stage", "line", "slow"),
     [
-        ("searching …", "interrupted: the best so far scored"),
-        ("fitting the final forests …", "interrupted"),
+        (
+            "searching …",
+            "interrupted: the best so far scored",
+            ("--fitness", "sklearn", "--ants", 40, "--iterations", 50),
+        ),
+        (
+            "fitting the final forests …",
+            "interrupted: the selection is kept in ",
+            ("--trees", 2000, "--fitness-rows", 10, "--ants", 1),
+        ),
     ],
 )
-def test_ctrl_c_ends_soon_with_one_line(environment, options, tmp_path, stage, line):
-    slow = {
-        "searching …": ("--fitness", "sklearn", "--ants", 40, "--iterations", 50),
-        "fitting the final forests …": ("--trees", 2000, "--fitness-rows", 10, "--ants", 1),
-    }[stage]
+def test_ctrl_c_ends_soon_with_one_line_and_keeps_what_was_found(
+    environment, options, tmp_path, stage, line, slow
+):
     out = tmp_path / "out"
     last = interrupt(("pipeline", *options, *slow, "--out", out), environment, stage, 3)
     assert last.startswith(line)
+    assert str(out / "selection.json") in last
+    kept = json.loads((out / "selection.json").read_text())
     if stage == "searching …":
-        kept = json.loads((out / "selection.json").read_text())
         assert kept["complete"] is False
         assert f"{len(kept['indices']):,} of 5,120 features" in last
+    else:
+        assert kept["complete"] is True
+        assert len(kept["indices"]) > 0
+
+
+def test_a_reader_that_leaves_costs_no_file(first_run, environment, options, tmp_path):
+    out = tmp_path / "out"
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "fer_fast", "pipeline", *map(str, options), "--out", str(out)],
+            env=os.environ | environment,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=300,
+        )
+    finally:
+        os.close(writer)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert {path.name for path in out.iterdir()} == {path.name for path in first_run[1].iterdir()}
+    assert metrics_of(out)["features"] == metrics_of(first_run[1])["features"]

@@ -18,6 +18,13 @@ EXIT_STATUS = 128 + signal.SIGINT
 """The shell's status of a process that SIGINT ended."""
 
 _once = threading.Lock()
+_kept = ""
+
+
+def kept(what: str) -> None:
+    """Have Ctrl-C say from now on what the run has kept already."""
+    global _kept
+    _kept = f": {what}"
 
 
 @contextmanager
@@ -43,11 +50,12 @@ def _watch(reader: socket.socket) -> None:
     while signals := reader.recv(16):
         if signal.SIGINT in signals:
             threading.Event().wait(GRACE_S)
-            leave("interrupted")
+            leave()
 
 
-def leave(message: str) -> NoReturn:
+def leave(message: str = "") -> NoReturn:
     """Print one line and end the process now, without waiting for its threads."""
+    message = message or f"interrupted{_kept}"
     # Whoever comes second (the main thread or the watcher) must not print again.
     _once.acquire()
     show_cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -76,11 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_error(stderr, str(error))
         return USER_ERROR
     except KeyboardInterrupt as interrupt:
-        leave(str(interrupt) or "interrupted")
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        leave(str(interrupt))
     except Exception as error:
         if options.debug:
             raise

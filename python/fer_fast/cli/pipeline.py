@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_fast.cli.interrupt import kept
 from fer_fast.cli.options import (
     add_feature_options,
     add_out_option,
@@ -22,6 +23,8 @@ from fer_fast.errors import OutputError
 from fer_fast.storage import make_dir
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
     from fer_fast.progress import Reporter
@@ -54,8 +57,19 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     from fer_fast.pipeline import SelectionInterrupted, run_pipeline
     from fer_fast.report import save_metrics, summary
 
+    def keep_selection(subset: NDArray[np.int64], n_features: int) -> None:
+        if settings.out is None:
+            return
+        path = settings.out / "selection.json"
+        try:
+            save_selection(path, subset, n_features)
+        except OutputError as error:
+            reporter.warn(f"the selection is not kept yet, the run goes on: {error}")
+        else:
+            kept(f"the selection is kept in {path}")
+
     try:
-        result = run_pipeline(settings, reporter=reporter)
+        result = run_pipeline(settings, keep_selection=keep_selection, reporter=reporter)
     except SelectionInterrupted as interrupt:
         colony = interrupt.colony
         if colony.best_subset is None:
@@ -70,20 +84,23 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
             save_selection(path, colony.best_subset, interrupt.n_features, complete=False)
             found += f", kept in {path}"
         raise KeyboardInterrupt(found) from None
-    # Printed before anything is written: a full disk must not take the result along.
-    stdout.print(summary(result))
-    if settings.out is not None:
-        save_metrics(settings.out / "metrics.json", result)
-        write_config(settings.out / "config.toml", settings)
-        save_selection(
-            settings.out / "selection.json",
-            result.classifier.subset,
-            result.classifier.n_features,
-        )
-        save_forest(settings.out / "forest.skops", result.classifier)
-        reporter.note(
-            f"wrote metrics.json, config.toml, selection.json and forest.skops to {settings.out}"
-        )
+    # A disk that is full, or a reader of the output that left, must cost one of the two at most.
+    try:
+        stdout.print(summary(result))
+    finally:
+        if settings.out is not None:
+            save_metrics(settings.out / "metrics.json", result)
+            write_config(settings.out / "config.toml", settings)
+            # Once more, for there may have been no room when the search ended.
+            classifier = result.classifier
+            save_selection(
+                settings.out / "selection.json", classifier.subset, classifier.n_features
+            )
+            save_forest(settings.out / "forest.skops", classifier)
+            reporter.note(
+                "wrote metrics.json, config.toml, selection.json and forest.skops to "
+                f"{settings.out}"
+            )
     return 0
 
 
