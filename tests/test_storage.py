@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,33 @@ def test_a_scratch_folder_ends_with_its_block_whatever_happens(tmp_path, monkeyp
         (folder / "file").write_text("x")
         raise KeyboardInterrupt
     assert names_in(folder.parent) == []
+
+
+def test_a_scratch_folder_that_does_not_fit_is_refused_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
+    with (
+        pytest.raises(OutputError, match=r"cannot write .*unfinished \(No space left"),
+        scratch_dir(),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"x")
+    assert names_in(tmp_path / "unfinished") == []
+
+
+def test_a_temporary_file_is_abandoned_after_a_day(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
+    models = cache_dir("models")
+    with written_whole(models / "whole.onnx") as temporary:
+        temporary.write_bytes(bytes(3000))
+        assert remove_abandoned() == 0
+        killed = temporary.with_name(f"{temporary.name}.onnx")
+        for left in (killed, models / ".foreign"):
+            left.write_bytes(bytes(200))
+            os.utime(left, (0, time.time() - 90_000))
+        assert remove_abandoned() == 200
+    os.utime(models / "whole.onnx", (0, 0))
+    assert remove_abandoned() == 0
+    assert names_in(models) == [".foreign", "whole.onnx"]
 
 
 def test_only_what_a_killed_process_left_is_abandoned(tmp_path, monkeypatch):

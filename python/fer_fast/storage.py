@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -49,6 +51,10 @@ def make_dir(path: Path) -> Path:
     return path
 
 
+_UNFINISHED_FILE = ".fer-fast-"
+"""How the names of temporary files start: never taken for anyone else's."""
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, moved over `path` only if the block succeeds.
@@ -62,32 +68,35 @@ def written_whole(path: Path) -> Iterator[Path]:
         If the operating system refuses the write.
     """
     make_dir(path.parent)
-    try:
+    with _refusals_of(path):
         handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+            prefix=f"{_UNFINISHED_FILE}{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
         )
-    except OSError as error:
-        raise OutputError(_refusal(path, error)) from error
-    os.close(handle)
-    temporary = Path(name)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            # mkstemp's 0600 would keep a shared cache or a report from everyone else.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _refusals_of(path: Path) -> Iterator[None]:
+    """Turn what the operating system raises when it refuses to write `path` into `OutputError`."""
     try:
-        yield temporary
-        # mkstemp's 0600 would keep a shared cache or a report from everyone else.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        yield
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(_refusal(path, error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _refusal(path: Path, error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return f"cannot write {path} ({reason}): free some space or choose another place"
+        raise OutputError(
+            f"cannot write {path} ({error.strerror or error}): "
+            "free some space or choose another place"
+        ) from error
 
 
 _UNFINISHED = "unfinished"
@@ -103,26 +112,37 @@ def scratch_dir() -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the folder cannot be created.
+        If the operating system refuses the folder, or a write in the block.
     """
     room = cache_dir(_UNFINISHED)
-    with ExitStack() as whole:
+    with _refusals_of(room), ExitStack() as whole:
         # Nobody may take the folder for abandoned between its creation and its lock.
         with ExitStack() as creation:
             _lock(room, creation)
-            try:
-                folder = Path(tempfile.mkdtemp(dir=room))
-            except OSError as error:
-                raise OutputError(_refusal(room, error)) from error
+            folder = Path(tempfile.mkdtemp(dir=room))
             _lock(folder, whole)
         whole.callback(shutil.rmtree, folder)
         yield folder
 
 
+_ABANDONED_AFTER_S = 24 * 3600
+"""Age from which nobody still writes a temporary file of `written_whole`, in seconds."""
+
+
 def remove_abandoned() -> int:
-    """Remove every `scratch_dir` of this user whose process is gone; return their size in bytes."""
-    room = cache_dir(_UNFINISHED)
+    """Remove what killed processes of this user left in the cache; return its size in bytes.
+
+    That is every `scratch_dir` whose process is gone, and every temporary file of `written_whole`
+    that was last written a day ago.
+    """
     freed = 0
+    for file in cache_dir().glob(f"*/{_UNFINISHED_FILE}*"):
+        with suppress(OSError):
+            status = file.lstat()
+            if stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > _ABANDONED_AFTER_S:
+                file.unlink()
+                freed += status.st_size
+    room = cache_dir(_UNFINISHED)
     with ExitStack() as inspection:
         _lock(room, inspection)
         for folder in room.iterdir():

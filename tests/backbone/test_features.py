@@ -70,7 +70,7 @@ def test_the_second_time_comes_from_the_cache(
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "one bit", "no checksum"])
+@pytest.mark.parametrize("damage", ["truncated", "one bit", "checksum", "no checksum"])
 def test_a_damaged_cache_is_announced_and_rebuilt(
     session: Session, dataset: FaceDataset, recorder: Any, cache: Path, damage: str
 ) -> None:
@@ -82,6 +82,8 @@ def test_a_damaged_cache_is_announced_and_rebuilt(
         content = bytearray(path.read_bytes())
         content[-1] ^= 1
         path.write_bytes(content)
+    elif damage == "checksum":
+        path.with_name(path.name + ".sha256").write_bytes(b"\xff" * 64)
     else:
         path.with_name(path.name + ".sha256").unlink()
     np.testing.assert_array_equal(cached_features(session, dataset, reporter=recorder), expected)

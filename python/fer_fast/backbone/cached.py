@@ -69,7 +69,8 @@ def is_intact(path: Path, reporter: Reporter) -> bool:
     if not path.exists():
         return False
     try:
-        intact = _checksum_of(path).read_text() == file_digest(path)
+        # As bytes, for a damaged checksum may be no text.
+        intact = _checksum_of(path).read_bytes() == file_digest(path).encode()
     except OSError:
         intact = False
     if not intact:
