@@ -1,5 +1,6 @@
 """Pictures in folders: labels by name, splits by name, and whatever else lies there."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -137,6 +138,22 @@ def test_a_folder_without_a_split_or_pictures(folder, tmp_path):
     (tmp_path / "empty" / "train" / "sad").mkdir(parents=True)
     with pytest.raises(DataError, match="no pictures"):
         load_dataset(tmp_path / "empty")
+
+
+def test_linked_folders_are_followed(folder, tmp_path):
+    (folder / "train" / "sad").rename(tmp_path / "elsewhere")
+    (folder / "train" / "sad").symlink_to(tmp_path / "elsewhere")
+    assert without_validation(load_dataset(folder)) == EXPECTED
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may open every folder")
+def test_a_folder_that_cannot_be_listed_is_no_empty_folder(folder):
+    (folder / "train" / "sad").chmod(0)
+    try:
+        with pytest.raises(DataError, match=r"cannot read .* \(Permission denied\)"):
+            load_dataset(folder)
+    finally:
+        (folder / "train" / "sad").chmod(0o700)
 
 
 def test_split_folders_in_two_places_are_refused(folder):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +55,22 @@ Tree = Mapping[PurePosixPath, Callable[[], bytes]]
 
 
 def folder_tree(folder: Path) -> Tree:
-    """Return the visible files of a folder and its subfolders, in the order of their names."""
-    paths = (path for path in folder.rglob("*") if path.is_file())
+    """Return the visible files of a folder and its subfolders, in the order of their names.
+
+    Links to folders are followed.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> NoReturn:
+        raise error
+
+    walk = os.walk(folder, onerror=refuse, followlinks=True)
+    files = (Path(parent, name) for parent, _, names in walk for name in names)
+    paths = (path for path in files if path.is_file())
     return _visible({PurePosixPath(p.relative_to(folder).as_posix()): p.read_bytes for p in paths})
 
 
