@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,37 @@ def test_the_depth_bounds_the_trees_that_judge(training: Rows, validation: Rows)
     forest = RandomForestClassifier(40, max_depth=3, random_state=0).fit(*training)
     assert shallow == pytest.approx(forest.score(*validation), abs=0.06)
     assert shallow != full
+
+
+@pytest.mark.parametrize("fitness_rows", [0, 30])
+def test_a_class_of_one_row_is_judged_with_the_others(
+    training: Rows, validation: Rows, fitness_rows: int
+) -> None:
+    X, y = training
+    y[0] = 4
+    settings = Settings(**PLAIN | {"fitness_rows": fitness_rows})
+    fitness = make_fitness((X, y), validation, settings)
+    assert fitness.classes_.tolist() == [0, 1, 2, 3, 4]
+    assert fitness(SUBSET) > 0.3
+
+
+@pytest.mark.parametrize("fitness_rows", [3, 397])
+def test_a_part_too_small_for_every_class_is_refused(
+    training: Rows, validation: Rows, fitness_rows: int
+) -> None:
+    settings = Settings(**PLAIN | {"fitness_rows": fitness_rows})
+    with pytest.raises(ParameterError, match=rf"^fitness_rows is {fitness_rows}: .* 4 to 396"):
+        make_fitness(training, validation, settings)
+
+
+def test_all_rows_are_judged_without_a_copy(validation: Rows) -> None:
+    X, y = np.zeros((4000, 6), np.float32), np.zeros(4000, np.int64)
+    tracemalloc.start()
+    try:
+        make_fitness((X, y), validation, Settings(**PLAIN, fitness="sklearn"))
+        assert tracemalloc.get_traced_memory()[1] < X.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_colony_stays_within_the_sizes_and_the_features_there_are() -> None:

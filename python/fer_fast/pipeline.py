@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from fer_fast.backbone import (
     BackboneConfig,
@@ -28,6 +27,7 @@ from fer_fast.evaluation import HeldOutScores, evaluate
 from fer_fast.head import HeadConfig, cached_head_model
 from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
+from fer_fast.sampling import stratified_parts
 from fer_fast.selection import Colony, Evaluation, ForestFitness
 from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import Settings
@@ -361,19 +361,14 @@ def make_colony(desirability: NDArray[np.float64], settings: Settings) -> Colony
     )
 
 
-def _fitness_rows(y: NDArray[np.int64], settings: Settings) -> NDArray[np.intp]:
-    everything = np.arange(len(y))
+def _fitness_rows(y: NDArray[np.int64], settings: Settings) -> NDArray[np.intp] | slice:
     if settings.fitness_rows == 0 or settings.fitness_rows >= len(y):
-        return everything
-    n_classes = len(np.unique(y))
-    if settings.fitness_rows < n_classes:
-        raise ParameterError(
-            f"fitness_rows is {settings.fitness_rows}: it must be 0 (all rows) or at least "
-            f"{n_classes}, one row of each class"
-        )
-    rows, _ = train_test_split(
-        everything, train_size=settings.fitness_rows, stratify=y, random_state=settings.seed
-    )
+        # A slice is no copy of what may be a gigabyte.
+        return slice(None)
+    try:
+        rows, _ = stratified_parts(y, settings.fitness_rows, random_state=settings.seed)
+    except ParameterError as error:
+        raise ParameterError(f"fitness_rows is {settings.fitness_rows}: {error}") from error
     return np.sort(rows)
 
 

@@ -30,3 +30,15 @@ def test_features_that_say_nothing_score_well_only_where_test_rows_leak() -> Non
         "Wrong",
         "Wrong",
     ]
+
+
+def test_a_class_of_one_face_is_fitted_and_not_tested() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.array([6, *rng.integers(0, 3, 119)], np.uint8)
+    splits = np.repeat(list(Split), [80, 20, 20]).astype(np.uint8)
+    dataset = FaceDataset(np.zeros((120, 48, 48), np.uint8), labels, splits, "one")
+    X = rng.normal(size=(120, 4)).astype(np.float32)
+    scores = compare_protocols(X, dataset, n_estimators=5)[-1].scores
+    largest = np.bincount(labels).max()
+    assert scores.rows == -(-(3 * largest + 1) // 5)
+    assert scores.per_class["neutral"].support == 0

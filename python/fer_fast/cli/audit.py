@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="FER+'s fer2013new.csv: compare the labels with its votes",
     )
     group.add_argument(
-        "--faces-only", action="store_true", help="leave out the protocols, which fit four forests"
+        "--faces-only", action="store_true", help="leave out the protocols, which fit three forests"
     )
     add_out_option(parser, "audit_out", "FILE", "also write it as JSON (default: print only)")
 

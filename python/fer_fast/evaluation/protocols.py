@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from fer_fast.balance import balance_classes
 from fer_fast.datasets import LABELS, FaceDataset, Split
 from fer_fast.evaluation.metrics import Scores, score
-from fer_fast.model import fit_classifier
+from fer_fast.model import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
+from fer_fast.sampling import stratified_parts
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def compare_protocols(
     n_jobs: int | None = None,
     reporter: Reporter = SILENT,
 ) -> list[Protocol]:
-    """Fit the forest four times and test it in four ways, two of them wrong.
+    """Fit the forest three times and test it in four ways, two of them wrong.
 
     Parameters
     ----------
@@ -64,19 +65,22 @@ def compare_protocols(
     compared = []
     with reporter.task("comparing protocols", 4, "protocols") as task:
 
-        def compare(
-            name: str,
-            verdict: str,
-            fit_on: tuple[NDArray[np.float32], NDArray[np.int64]],
-            test_on: tuple[NDArray[np.float32], NDArray[np.int64]],
-        ) -> None:
-            classifier = fit_classifier(
-                *fit_on,
+        def fitted(X: NDArray[np.float32], y: NDArray[np.int64]) -> SubsetClassifier:
+            return fit_classifier(
+                X,
+                y,
                 everything,
                 n_estimators=n_estimators,
                 random_state=random_state,
                 n_jobs=n_jobs,
             )
+
+        def compare(
+            name: str,
+            verdict: str,
+            classifier: SubsetClassifier,
+            test_on: tuple[NDArray[np.float32], NDArray[np.int64]],
+        ) -> None:
             X_test, y_test = test_on
             scores = score(y_test, classifier.predict(X_test), LABELS)
             compared.append(Protocol(name, verdict, scores))
@@ -86,33 +90,32 @@ def compare_protocols(
         compare(
             "Training → PrivateTest",
             "Honest: the test rows are real faces that had no part in fitting.",
-            (X[training], y[training]),
+            fitted(X[training], y[training]),
             real_test,
         )
-        balanced = oversampled(X[training], y[training])
+        on_balanced = fitted(*oversampled(X[training], y[training]))
         compare(
             "SMOTE on Training → PrivateTest",
             "Honest: synthetic rows only help to fit, none is tested on.",
-            balanced,
+            on_balanced,
             real_test,
         )
         compare(
             "the same → PrivateTest, oversampled too",
             "Wrong: most test rows of a rare class are mixtures of a few real ones, so that the "
             "figure describes a test set that no camera took.",
-            balanced,
+            on_balanced,
             oversampled(*real_test),
         )
-        del balanced
         X_all, y_all = oversampled(np.asarray(X), y)
-        X_fit, X_test, y_fit, y_test = train_test_split(
-            X_all, y_all, test_size=0.2, stratify=y_all, random_state=random_state
+        fit_on, test_on = stratified_parts(
+            y_all, len(y_all) - math.ceil(len(y_all) / 5), random_state=random_state
         )
         compare(
             "SMOTE on everything → a random fifth of it",
             "Wrong: a test row is a mixture of rows that the forest was fitted on, or one of those "
             "that such a row was mixed from, so that it has all but seen the answer.",
-            (X_fit, y_fit),
-            (X_test, y_test),
+            fitted(X_all[fit_on], y_all[fit_on]),
+            (X_all[test_on], y_all[test_on]),
         )
     return compared
