@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 from fer_fast.backbone import BackboneConfig, Weights, cached_model, export_model
 from fer_fast.backbone.architecture import TAPS
-from fer_fast.errors import OutputError, ParameterError
+from fer_fast.errors import FerFastError, OutputError, ParameterError
 
 
 def _run(model: Path, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -168,6 +169,27 @@ def test_the_cache_is_used_mends_itself_and_tells_weights_apart(
     assert ["damaged" in warning for warning in recorder.warnings] == [True]
     other = Weights(random_weights.path, "", digest="0" * 64)
     assert cached_model(other, config) != first
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "message"),
+    [
+        ("raise ImportError('no libtoast.so')", r"failed \(ImportError: no libtoast\.so\): "),
+        ("import os; os.kill(os.getpid(), 9)", "was ended by SIGKILL, mostly for lack of memory"),
+    ],
+)
+def test_a_broken_tensorflow_is_one_sentence(
+    random_weights: Weights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tensorflow: str,
+    message: str,
+) -> None:
+    (tmp_path / "tensorflow.py").write_text(tensorflow)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    with pytest.raises(FerFastError, match=f"^exporting the backbone {message}.*$"):
+        export_model(random_weights, BackboneConfig(), tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
 
 
 def test_an_unwritable_place_is_an_output_error(random_weights: Weights, tmp_path: Path) -> None:

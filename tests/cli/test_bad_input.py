@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_fast.cli.main import main
+
 FACE = " ".join(["7"] * 2304)
 HEADER = "emotion,pixels,Usage\n"
 
@@ -102,6 +104,15 @@ def test_an_output_folder_that_cannot_be(run_cli, tmp_path):
 )
 def test_an_option_outside_its_range(run_cli, option, value):
     assert_one_sentence(run_cli("pipeline", option, value), option.removeprefix("--"), value)
+
+
+def test_too_little_memory_is_one_sentence(monkeypatch, capsys):
+    def run(*_):
+        np.empty(2**50)
+
+    monkeypatch.setattr("fer_fast.cli.doctor.run", run)
+    assert main(["doctor"]) == 2
+    assert capsys.readouterr().err.startswith("error: there is not enough memory: ")
 
 
 def test_an_unknown_option_points_at_the_help(run_cli):

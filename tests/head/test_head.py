@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from fer_fast.backbone import BackboneConfig, Session, Weights, cached_model, open_session
 from fer_fast.datasets import FaceDataset, Split
-from fer_fast.errors import ParameterError
+from fer_fast.errors import FerFastError, ParameterError
 from fer_fast.head import DenseHead, HeadConfig, cached_head_model
 from fer_fast.head.dense import append_head
 from fer_fast.head.keras_training import _folded, _network
-from fer_fast.head.training import train_head
+from fer_fast.head.training import fit_head, train_head
 from fer_fast.head.views import training_views
 from fer_fast.progress import SILENT
 
@@ -161,6 +161,11 @@ def test_a_head_is_trained_once_and_leaves_nothing_but_the_model(
         ".onnx",
         ".sha256",
     }
+
+
+def test_a_failed_training_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FerFastError, match=r"^training the head failed \(FileNotFoundError: .*$"):
+        fit_head(tmp_path, QUICK)
 
 
 def test_views_show_the_same_face_a_little_differently() -> None:

@@ -4,6 +4,7 @@ from fer_fast.backbone.config import BackboneConfig
 from fer_fast.backbone.diagnosis import Check, diagnose
 from fer_fast.backbone.export import (
     cached_model,
+    child_failure,
     export_model,
     installed_maker,
     require_exporter,
@@ -19,6 +20,7 @@ __all__ = [
     "Weights",
     "cached_features",
     "cached_model",
+    "child_failure",
     "diagnose",
     "export_model",
     "installed_maker",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -63,7 +64,7 @@ def export_model(
     Raises
     ------
     FerFastError
-        If TensorFlow is not installed.
+        If TensorFlow is not installed, is broken, or runs out of memory.
     OutputError
         If `out` cannot be written.
     """
@@ -80,7 +81,7 @@ def export_model(
             check=False,
         )
         if exporter.returncode != 0:
-            raise RuntimeError(f"the export to ONNX failed:\n{exporter.stderr}")
+            raise child_failure("exporting the backbone", exporter.returncode, exporter.stderr)
         shutil.copyfile(model, temporary)
 
 
@@ -92,6 +93,30 @@ def require_exporter() -> None:
             f"exporting the backbone or training its head needs {names}, not installed here: "
             f"run `{sys.executable} -m pip install {names}`"
         )
+
+
+def child_failure(task: str, status: int, log: str) -> FerFastError:
+    """Return what to raise where a child process that runs TensorFlow failed.
+
+    Parameters
+    ----------
+    task : str
+        What it did.
+    status : int
+        Its exit status; negative: the signal that ended it.
+    log : str
+        What it wrote to standard error.
+    """
+    if status < 0:
+        return FerFastError(
+            f"{task} was ended by {signal.Signals(-status).name}, mostly for lack of memory: free "
+            "some memory or choose a smaller --size"
+        )
+    last_line = log.strip().rpartition("\n")[2] or f"exit status {status}"
+    return FerFastError(
+        f"{task} failed ({last_line}): mend or reinstall TensorFlow, Keras and tf2onnx where they "
+        "are the cause"
+    )
 
 
 def installed_maker(package: str) -> str | None:

@@ -76,6 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER_ERROR
     except KeyboardInterrupt as interrupt:
         leave(str(interrupt))
+    except MemoryError:
+        _print_error(
+            stderr, "there is not enough memory: choose a smaller --size or a coarser --pooling"
+        )
+        return USER_ERROR
     except Exception as error:
         if options.debug:
             raise

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.backbone import Session, installed_maker, require_exporter
+from fer_fast.backbone import Session, child_failure, installed_maker, require_exporter
 from fer_fast.backbone.cached import made_once
 from fer_fast.datasets import FaceDataset, Split
 from fer_fast.head.config import HeadConfig
@@ -108,7 +108,7 @@ def train_head(
     Raises
     ------
     FerFastError
-        If TensorFlow is not installed.
+        If TensorFlow is not installed, is broken, or runs out of memory.
     """
     require_exporter()
     training, validation = (dataset.rows(split) for split in (Split.TRAINING, Split.PUBLIC_TEST))
@@ -147,7 +147,7 @@ def fit_head(folder: Path, config: HeadConfig, *, reporter: Reporter = SILENT) -
             raise
         if trainer.wait() != 0:
             log.seek(0)
-            raise RuntimeError(f"training the head failed:\n{log.read()}")
+            raise child_failure("training the head", trainer.returncode, log.read())
     reporter.note(f"head: its own accuracy on PublicTest is {best:.4f}")
     return _read_head(folder / "head.npz", len(config.units))
 
