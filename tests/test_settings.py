@@ -25,11 +25,22 @@ from fer_fast.settings import PRESETS, Settings
         ("seed", -1),
         ("balance", "adasyn"),
         ("device", "tpu"),
+        ("time_budget", math.inf),
     ],
 )
 def test_a_value_outside_its_range_is_named(name, value):
     with pytest.raises(ParameterError, match=f"^{name} is "):
         Settings(**{name: value})
+
+
+def test_a_refused_number_is_shown_in_full():
+    with pytest.raises(ParameterError, match=r"4294967296: .* between 0 and 4294967295$"):
+        Settings(seed=2**32)
+
+
+def test_a_cpu_computes_in_single_precision():
+    with pytest.raises(ParameterError, match="device is 'cpu' and precision 'fp16'"):
+        Settings(device="cpu", precision="fp16")
 
 
 def test_the_bounds_of_the_size_must_agree():

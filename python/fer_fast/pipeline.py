@@ -18,6 +18,7 @@ from fer_fast.backbone import (
     cached_features,
     cached_model,
     open_session,
+    require_cuda,
     resolve_weights,
 )
 from fer_fast.balance import balance_classes
@@ -136,6 +137,21 @@ class FaceFeatures:
     session: Session
 
 
+def require_features(settings: Settings) -> None:
+    """Raise what the settings of backbone and device would raise only after minutes of work.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such backbone.
+    DeviceError
+        If CUDA is asked for and cannot be used.
+    """
+    _backbone_config(settings)
+    if settings.device == "cuda" or settings.precision != "fp32":
+        require_cuda()
+
+
 def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
     """Return the path of the exported backbone, without a head."""
     weights = resolve_weights(settings.weights, reporter=reporter)
@@ -190,6 +206,7 @@ def extract(
         What ``settings.data`` names, if it was read before.
     reporter : Reporter
     """
+    require_features(settings)
     clock = clock or _Clock()
     if freed := remove_abandoned():
         reporter.note(f"cache: removed {freed / 1e6:,.1f} MB that a killed run had left behind")

@@ -46,7 +46,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "rho": (0, 1),
     "min_features": (1, float("inf")),
     "max_features": (1, float("inf")),
-    "time_budget": (0, float("inf")),
+    "time_budget": (0, 10**9),
     "fitness_rows": (0, float("inf")),
     "fitness_depth": (1, float("inf")),
     "trees": (1, 100_000),
@@ -179,6 +179,10 @@ class Settings:
                 f"min_features is {self.min_features} and max_features {self.max_features}: "
                 "the first must not exceed the second"
             )
+        if self.device == "cpu" and self.precision != "fp32":
+            raise ParameterError(
+                f"device is 'cpu' and precision {self.precision!r}: a CPU computes in fp32 only"
+            )
         if self.mirror and self.head != "none":
             raise ParameterError(
                 f"mirror goes without a head, and head is {self.head!r}: its features are the mean "
@@ -236,8 +240,8 @@ def _check_range(name: str, value: float) -> None:
     # Written so that NaN fails too.
     if low <= value <= high:
         return
-    bounds = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
-    raise ParameterError(f"{name} is {value:g}: it must be {bounds}")
+    bounds = f"at least {low}" if high == float("inf") else f"between {low} and {high}"
+    raise ParameterError(f"{name} is {value}: it must be {bounds}")
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -42,6 +42,15 @@ def test_a_resizing_model_converts(
     assert _cosines(half, expected).min() >= 0.999
 
 
+def test_a_tap_in_the_first_block_is_refused(random_weights: Any, tmp_path: Path) -> None:
+    from fer_fast.backbone import BackboneConfig, export_model
+
+    early = BackboneConfig(taps=("expanded_conv_project_BN",), pooling="global")
+    export_model(random_weights, early, tmp_path / "single.onnx")
+    with pytest.raises(ParameterError, match="precision fp16 leaves as it is"):
+        write_half(tmp_path / "single.onnx", tmp_path / "half.onnx")
+
+
 def test_weights_shrink_and_the_interface_stays(random_model: Path, tmp_path: Path) -> None:
     write_half(random_model, tmp_path / "half.onnx")
     onnx.checker.check_model(tmp_path / "half.onnx", full_check=True)

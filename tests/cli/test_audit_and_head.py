@@ -1,11 +1,13 @@
 """The audit and the dense head through the real command, on a handful of faces."""
 
 import json
+import re
 
 import numpy as np
 import onnxruntime
 import pytest
 
+from fer_fast.cli.main import main
 from fer_fast.datasets import FaceDataset, Split, save_npz
 
 
@@ -53,7 +55,7 @@ def test_the_exported_file_is_the_one_that_the_features_came_from(run_cli, backb
     left = tmp_path / "cache" / "unfinished" / "tmp"
     left.mkdir(parents=True)
     (left / "view-0.npy").write_bytes(bytes(3_100_000))
-    extracted = run_cli("extract", *backbone, *head, "--out", "features.npz", **cache)
+    extracted = run_cli("extract", *backbone, *head, "--out", "features-0.5", **cache)
     assert extracted.returncode == 0, extracted.stderr
     assert "removed 3.1 MB" in extracted.stderr
     assert list(left.parent.iterdir()) == []
@@ -61,7 +63,7 @@ def test_the_exported_file_is_the_one_that_the_features_came_from(run_cli, backb
     exported = run_cli("export", *backbone, *head, "--out", "faces.onnx", **cache)
     assert exported.returncode == 0, exported.stderr
     assert "trained before" in exported.stderr
-    with np.load(tmp_path / "features.npz") as arrays, np.load(tmp_path / "few.npz") as faces:
+    with np.load(tmp_path / "features-0.5") as arrays, np.load(tmp_path / "few.npz") as faces:
         pixels = next(array for array in faces.values() if array.ndim == 3)
         runtime = onnxruntime.InferenceSession(tmp_path / "faces.onnx")
         (features,) = runtime.run(["features"], {"pixels": pixels})
@@ -75,12 +77,31 @@ def test_the_exported_file_is_the_one_that_the_features_came_from(run_cli, backb
         (("--taps", "out_relu", "out_relu"), "name each layer once"),
         (("--size", 32, "--pooling", "2x2"), "one cell at 32 pixels"),
         (("--config", "absent.toml"), "absent.toml"),
+        (("--device", "cuda"), "NVIDIA|CUDA"),
+        (("--precision", "tf32"), "NVIDIA|CUDA"),
+        (("--device", "cpu", "--precision", "fp16"), "a CPU computes in fp32 only"),
+        (("--out", "."), "a folder: name a file"),
     ],
 )
-def test_options_that_no_run_could_use_are_one_sentence(
-    run_cli, few_faces, imagenet, option, message
+@pytest.mark.parametrize("command", ["extract", "audit", "export"])
+def test_options_that_no_run_could_use_are_refused_before_anything_is_read(
+    monkeypatch, capsys, command, option, message
 ):
-    result = run_cli("extract", "--data", few_faces, "--weights", imagenet.path, *option)
-    assert result.returncode == 2
-    assert result.stderr.strip().splitlines()[-1].startswith("error: ")
-    assert message in result.stderr
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    read = ("--data", "absent.csv", "--weights", "absent.h5", "--head", "dense")
+    try:
+        status = main([command, *read, *map(str, option)])
+    except SystemExit as refusal:
+        status = refusal.code
+    assert status == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert re.search(message, error)
+
+
+@pytest.mark.parametrize(
+    "option", [("--device", "cpu"), ("--precision", "fp32"), ("--data", "absent.csv")]
+)
+def test_an_export_without_a_head_refuses_what_only_a_head_needs(capsys, option):
+    assert main(["export", "--weights", "absent.h5", *option]) == 2
+    assert f"error: {option[0]} changes nothing" in capsys.readouterr().err

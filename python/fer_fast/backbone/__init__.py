@@ -1,6 +1,7 @@
 """The frozen backbone: weights, ONNX export, device, feature extraction."""
 
 from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.devices import require_cuda
 from fer_fast.backbone.diagnosis import Check, diagnose
 from fer_fast.backbone.export import (
     cached_model,
@@ -25,6 +26,7 @@ __all__ = [
     "export_model",
     "installed_maker",
     "open_session",
+    "require_cuda",
     "require_exporter",
     "resolve_weights",
 ]

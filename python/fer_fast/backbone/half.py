@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_fast.backbone.cached import is_intact, seal
+from fer_fast.errors import ParameterError
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.storage import cache_dir, file_digest, written_whole
 
@@ -23,6 +24,8 @@ def cached_half(model: Path, *, reporter: Reporter = SILENT) -> Path:
 
     Raises
     ------
+    ParameterError
+        If the model ends in the backbone's first block, which stays in single precision.
     OutputError
         If the converted model cannot be written.
     """
@@ -42,6 +45,8 @@ def write_half(model: Path, out: Path) -> None:
 
     Raises
     ------
+    ParameterError
+        If the model ends in the backbone's first block, which stays in single precision.
     OutputError
         If `out` cannot be written.
     """
@@ -52,6 +57,11 @@ def write_half(model: Path, out: Path) -> None:
     graph = proto.graph
     nodes, features = list(graph.node), graph.output[0].name
     convolutions = [at for at, node in enumerate(nodes) if node.op_type == "Conv"]
+    if len(convolutions) <= _CONVOLUTIONS_OF_FIRST_BLOCK:
+        raise ParameterError(
+            f"{model} ends in the backbone's first block, which precision fp16 leaves as it is: "
+            "choose another precision or a later tap"
+        )
     split = convolutions[_CONVOLUTIONS_OF_FIRST_BLOCK]
     first_block, rest = nodes[:split], nodes[split:]
 

@@ -46,9 +46,11 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     from fer_fast.datasets import SPLIT_NAMES, load_dataset
     from fer_fast.evaluation import check_integrity, compare_protocols, second_opinion
-    from fer_fast.pipeline import extract
+    from fer_fast.pipeline import extract, require_features
     from fer_fast.report import integrity_table, protocol_table
 
+    if not options.faces_only:
+        require_features(settings)
     dataset = load_dataset(settings.data, reporter=reporter)
     opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)
     integrity = check_integrity(dataset, reporter=reporter)

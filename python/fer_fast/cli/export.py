@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_fast.cli.options import add_feature_options, add_out_option, read_settings
+from fer_fast.errors import ParameterError
 from fer_fast.storage import written_whole
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     from fer_fast.backbone import open_session
     from fer_fast.datasets import load_dataset
-    from fer_fast.pipeline import frozen_model, model_with_head
+    from fer_fast.pipeline import frozen_model, model_with_head, require_features
 
+    if settings.head == "none":
+        _refuse_unused(options)
+    require_features(settings)
     model = frozen_model(settings, reporter=reporter)
     if settings.head != "none":
         session = open_session(
@@ -50,3 +54,12 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         shutil.copyfile(model, temporary)
     stdout.print(f"{options.model_out}: {options.model_out.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def _refuse_unused(options: argparse.Namespace) -> None:
+    for name in ("data", "device", "precision", "batch_size"):
+        if getattr(options, name) is not None:
+            raise ParameterError(
+                f"--{name.replace('_', '-')} changes nothing where there is no head to train: "
+                "leave it out, or add --head dense"
+            )

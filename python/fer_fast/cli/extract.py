@@ -39,14 +39,14 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     features = extract(settings, reporter=reporter)
     n_faces, n_features = features.X.shape
     if options.features_out is not None:
-        out = options.features_out.with_suffix(".npz")
-        with written_whole(out) as temporary:
+        # Through a file, for a path without this suffix would be given it.
+        with written_whole(options.features_out) as temporary, temporary.open("wb") as file:
             np.savez(
-                temporary,
+                file,
                 X=features.X,
                 labels=features.dataset.labels,
                 splits=features.dataset.splits,
             )
-        reporter.note(f"wrote {out}")
+        reporter.note(f"wrote {options.features_out}")
     stdout.print(f"{n_faces:,} faces × {n_features:,} features ({features.session.device})")
     return 0

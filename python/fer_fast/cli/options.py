@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from fer_fast.config_file import read_config
 from fer_fast.settings import (
@@ -36,14 +36,22 @@ def add_feature_options(parser: argparse.ArgumentParser) -> None:
 def add_out_option(
     parser: argparse.ArgumentParser,
     dest: str,
-    metavar: str,
+    metavar: Literal["FILE", "DIR"],
     description: str,
     default: Path | None = None,
 ) -> None:
     """Add ``--out``; `Settings` takes it only where `dest` is ``out``."""
+    kind = _file if metavar == "FILE" else Path
     parser.add_argument_group("output").add_argument(
-        "--out", dest=dest, type=Path, metavar=metavar, default=default, help=description
+        "--out", dest=dest, type=kind, metavar=metavar, default=default, help=description
     )
+
+
+def _file(name: str) -> Path:
+    path = Path(name)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder: name a file")
+    return path
 
 
 def _add_settings_options(parser: argparse.ArgumentParser) -> None:
