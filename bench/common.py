@@ -42,6 +42,10 @@ class Rows(NamedTuple):
 
 
 def arguments(description: str | None) -> argparse.Namespace:
+    return argument_parser(description).parse_args()
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -53,7 +57,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rows, trees and rounds")
     parser.add_argument("--out", type=Path, help="write the results as JSON")
     parser.add_argument("--rows", type=int, default=None, help="use the first training rows only")
-    return parser.parse_args()
+    return parser
 
 
 def load_rows(options: argparse.Namespace) -> Rows:

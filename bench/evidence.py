@@ -11,11 +11,14 @@ not balanced, and scored on PrivateTest. For each seed, of the colony and of all
 - RFE: recursive elimination of the least important quarter down to k
 - all: every feature
 
-"judge" is what the fitness says of the chosen subset. A second table follows one search from 60 to
-2,000 subsets.
+"judge" is what the fitness says of the chosen subset. The methods of a seed share that seed, the
+rows and the test faces, so a second table holds what the ants gain over each method within a seed.
+A third follows one search from 60 to 2,000 subsets. Every interval is over the seeds of search and
+forests alone: it says nothing of other faces, other Training rows or another head.
 
     python bench/evidence.py --data fer2013.csv.gz --weights WEIGHTS.h5 --preset best
     python bench/evidence.py --data … --weights … --config bench/evidence-48px.toml --no-rfe
+    python bench/evidence.py --summarise bench/results/evidence-best-32.json
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import t as student
+from scipy.stats import ttest_1samp
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import RFE
 from sklearn.model_selection import train_test_split
@@ -51,6 +55,9 @@ from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.settings import PRESETS, Settings
 
 Subset = NDArray[np.int64]
+Runs = list[dict[str, dict[str, Any]]]
+
+TEST_MEASURES = ("accuracy", "accuracy_deduplicated", "f1_macro")
 
 
 class Experiment:
@@ -183,7 +190,7 @@ def stability(subsets: list[list[int]], n: int) -> tuple[float, float]:
     return (float(np.mean(jaccard)), float(np.mean(kuncheva))) if jaccard else (np.nan, np.nan)
 
 
-def methods_table(runs: list[dict[str, dict[str, Any]]], n: int) -> tuple[Table, dict[str, Any]]:
+def methods_table(runs: Runs, n: int) -> tuple[Table, dict[str, Any]]:
     title = f"{len(runs)} seeds, {n:,} features: mean ± 95 % interval"
     columns = ("method", "k", "judge", "PrivateTest", "deduplicated", "macro-F1")
     table = Table(*columns, "Jaccard", "Kuncheva", "s", title=title)
@@ -205,6 +212,44 @@ def methods_table(runs: list[dict[str, dict[str, Any]]], n: int) -> tuple[Table,
             *(f"{jaccard:.2f}", f"{kuncheva:.2f}", f"{measures['seconds'][0]:.1f}"),
         )
     return table, figures
+
+
+def paired(runs: Runs) -> dict[str, Any]:
+    """Return the ants' scores minus each other method's of the same seed, and how many those are.
+
+    A difference is its mean over the seeds, the half width of its 95 % interval, and the p-value of
+    the t-test that it is 0, corrected for nothing.
+    """
+    differences: dict[str, dict[str, dict[str, float]]] = {}
+    for name in (name for name in runs[0] if name != "ants"):
+        differences[name] = {}
+        for measure in TEST_MEASURES:
+            gains = [run["ants"][measure] - run[name][measure] for run in runs]
+            mean, half_width = interval(gains)
+            p = float(ttest_1samp(gains, 0).pvalue)
+            differences[name][measure] = {"mean": mean, "half_width": half_width, "p": p}
+    return {
+        "covers": "the seeds of search and forests; not other faces, Training rows or heads",
+        "seeds": len(runs),
+        "comparisons": len(differences) * len(TEST_MEASURES),
+        "ants_minus": differences,
+    }
+
+
+def paired_table(summary: dict[str, Any]) -> Table:
+    table = Table(
+        *("ants minus", "PrivateTest", "p", "deduplicated", "p", "macro-F1", "p"),
+        title=f"Points within a seed, {summary['seeds']} seeds: mean ± 95 % interval",
+        caption=f"{summary['comparisons']} comparisons, not corrected for their number; "
+        f"the intervals cover {summary['covers']}.",
+    )
+    for name, measures in summary["ants_minus"].items():
+        cells = []
+        for gain in (measures[measure] for measure in TEST_MEASURES):
+            cells.append(f"{100 * gain['mean']:+.2f} ± {100 * gain['half_width']:.2f}")
+            cells.append(f"{gain['p']:.4f}")
+        table.add_row(name, *cells)
+    return table
 
 
 def search_table(
@@ -241,8 +286,21 @@ def search_table(
     return table, rows
 
 
+def summarise(path: Path) -> None:
+    """Compute the paired differences of a stored file anew from its runs."""
+    document = json.loads(path.read_text())
+    document["paired"] = paired(document["runs"])
+    Console(width=140).print(paired_table(document["paired"]))
+    write(path, document)
+
+
+def write(path: Path, document: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n")
+
+
 def main() -> None:
-    """Measure, print two tables, and write the figures."""
+    """Measure, print the tables, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--weights", type=Path)
@@ -255,7 +313,15 @@ def main() -> None:
     parser.add_argument("--no-search", action="store_true", help="leave out the second table")
     parser.add_argument("--quick", action="store_true", help="2 seeds, 3,000 rows, 120 subsets")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    parser.add_argument(
+        "--summarise",
+        type=Path,
+        help="only compute the paired differences of a stored file anew",
+    )
     options = parser.parse_args()
+    if options.summarise:
+        summarise(options.summarise)
+        return
     if options.quick:
         options.seeds, options.rows, options.no_rfe = 2, 3000, True
     chosen = read_config(options.config) if options.config else PRESETS[options.preset]
@@ -273,6 +339,8 @@ def main() -> None:
         print(f"seed {seed}: {json.dumps(line)}", flush=True)
     methods, figures = methods_table(runs, experiment.n_features)
     console.print(methods)
+    differences = paired(runs)
+    console.print(paired_table(differences))
     steps: list[dict[str, float]] = []
     if not options.no_search:
         checkpoints = [60, 120] if options.quick else [60, 200, 500, 1000, 2000]
@@ -292,9 +360,9 @@ def main() -> None:
                 }
                 for run in runs
             ],
+            "paired": differences,
         }
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(document, indent=2) + "\n")
+        write(options.out, document)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Produce the results table: configurations by accuracy, features and seconds.
 
 Each configuration is one run of the pipeline: fitted on Training, decided on PublicTest, reported
-once on PrivateTest. Stages that two configurations share are computed once and cached, so seconds
-are those of the stages after the features.
+once on PrivateTest. "judge" is what the fitness' forest says of the ants' subset. Stages that two
+configurations share are computed once and cached, so seconds are those of the stages after the
+features.
 
     python bench/results_table.py --data fer2013.csv.gz --weights WEIGHTS.h5
 """
@@ -57,6 +58,7 @@ def rows_of(name: str, result: PipelineResult) -> list[dict[str, Any]]:
             "f1_macro": scores.test.f1_macro,
             "accuracy_deduplicated": scores.test_deduplicated.accuracy,
             "f1_macro_deduplicated": scores.test_deduplicated.f1_macro,
+            "judge": result.search.score if method == "ants" else None,
             "seconds": seconds if method == "ants" else None,
         }
         for method, (features, scores) in chosen.items()

@@ -40,7 +40,8 @@ class ForestFitness:
     engine : {"native", "sklearn"}
         "native" grows its forests on columns cut once into at most 64 bins, and no branch that no
         scored row reaches; "sklearn" is scikit-learn's `RandomForestClassifier`. Both draw and
-        split alike, and their scores agree nearly as well as two seeds of one of them do.
+        split alike; at 2,000 rows their scores rank subsets of mixed sizes nearly as alike as two
+        draws of seeds of one of them do.
     n_estimators : int
         Trees of a forest.
     scoring : {"f1_macro", "accuracy"}
