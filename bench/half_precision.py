@@ -50,28 +50,25 @@ def main() -> None:
         }
 
     y_training, y_test = dataset.labels[training], dataset.labels[test]
+    judges = {
+        precision: ForestFitness(
+            X_training, y_training, X_test, y_test, scoring="accuracy", n_jobs=-1
+        )
+        for precision, (X_training, X_test) in X.items()
+    }
     accuracy: dict[str, list[float]] = {precision: [] for precision in X}
     for seed in range(n_seeds):
-        for precision, (X_training, X_test) in X.items():
-            judge = ForestFitness(
-                X_training,
-                y_training,
-                X_test,
-                y_test,
-                scoring="accuracy",
-                random_state=seed,
-                n_jobs=-1,
-            )
-            accuracy[precision].append(judge(np.arange(X_test.shape[1])))
+        for precision, judge in judges.items():
+            judge.random_state = seed
+            accuracy[precision].append(judge(np.arange(judge.n_features)))
         print(f"seed {seed}: " + "  ".join(f"{name} {a[-1]:.4f}" for name, a in accuracy.items()))
     pairs = zip(accuracy["fp16"], accuracy["fp32"], strict=True)
     differences = [100 * (half - full) for half, full in pairs]
     mean = statistics.mean(differences)
     margin = 1.96 * statistics.stdev(differences) / math.sqrt(n_seeds)
     cosines = [_cosines(full, half).min() for full, half in zip(X["fp32"], X["fp16"], strict=True)]
-    print(
-        f"fp16 - fp32: {mean:+.2f} points, 95 % interval {mean - margin:+.2f} to {mean + margin:+.2f}"
-    )
+    low, high = mean - margin, mean + margin
+    print(f"fp16 - fp32: {mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f} over seeds")
     print(f"least cosine of a face's two feature vectors: {min(cosines):.5f}")
     if options.out:
         result = {
@@ -79,7 +76,7 @@ def main() -> None:
             "test_rows": len(test),
             "accuracy": accuracy,
             "difference_points": mean,
-            "interval_95_points": [mean - margin, mean + margin],
+            "interval_95_points": [low, high],
             "min_cosine": float(min(cosines)),
         }
         options.out.write_text(json.dumps(result, indent=1) + "\n")

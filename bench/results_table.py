@@ -46,6 +46,7 @@ def rows_of(name: str, result: PipelineResult) -> list[dict[str, Any]]:
     chosen = {
         "ants": (k, result.evaluation),
         "k best F": (k, result.baselines["k_best"]),
+        "k at random": (k, result.baselines["random"]),
         "all": (n_features, result.baselines["all_features"]),
     }
     return [

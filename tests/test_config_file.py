@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_comes_back_as_it_was(preset: str, path: Path) -> None:
-    settings = Settings(**PRESETS[preset], data=Path("fer 2013.csv"), max_features=99)
+    settings = Settings(**PRESETS[preset], data=Path("fer 2013.csv"), min_features=9)
     write_config(path, settings)
     assert Settings(**read_config(path)) == settings
 

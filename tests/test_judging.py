@@ -101,12 +101,16 @@ def test_all_rows_are_judged_without_a_copy(validation: Rows) -> None:
 
 
 def test_the_colony_stays_within_the_sizes_and_the_features_there_are() -> None:
-    sizes = [
-        {len(subset) for subset in make_colony(np.ones(20), settings).ask()}
-        for settings in (Settings(min_features=3, max_features=5), Settings(min_features=50))
-    ]
-    assert sizes[0] <= {3, 4, 5}
-    assert sizes[1] == {20}
+    def sizes(n_features: int, **bounds: int) -> set[int]:
+        colony = make_colony(np.ones(n_features), Settings(ants=200, **bounds))
+        return {len(subset) for subset in colony.ask()}
+
+    assert sizes(20, min_features=3, max_features=5) == {3, 5}
+    assert sizes(20, min_features=50) == {20}
+    assert max(sizes(20)) == 10
+    assert max(sizes(21)) == 11
+    assert sizes(20, min_features=12) == {12}
+    assert max(sizes(20, max_features=0)) == 20
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ class PipelineResult:
     evaluation : HeldOutScores
         Its scores on PrivateTest.
     baselines : dict of str to HeldOutScores
-        ``all_features``, and ``k_best``: as many features as the colony chose, by ANOVA F.
+        ``all_features``, and as many features as the colony chose: ``k_best``, the best by ANOVA F,
+        and ``random``, drawn by chance.
     search : Search
         What the colony did and chose.
     timings : dict of str to float
@@ -316,15 +317,21 @@ def run_pipeline(
         )
         return classifier, evaluate(y_test, classifier.predict(X_test), shared, LABELS)
 
+    k, n_features = len(search.subset), X.shape[1]
     ranking = np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")
-    k_best = np.sort(ranking[: len(search.subset)])
-    with reporter.task("fitting the final forests", 3, "forests") as task:
+    drawn = np.random.default_rng(settings.seed).choice(n_features, k, replace=False)
+    others = {
+        "all_features": np.arange(n_features),
+        "k_best": np.sort(ranking[:k]),
+        "random": np.sort(drawn),
+    }
+    with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
         with clock.stage("classifier"):
             classifier, evaluation = fit_and_evaluate(search.subset)
             task.advance(status="chosen features")
         with clock.stage("baselines"):
             baselines = {}
-            for name, columns in (("all_features", np.arange(X.shape[1])), ("k_best", k_best)):
+            for name, columns in others.items():
                 baselines[name] = fit_and_evaluate(columns)[1]
                 task.advance(status=name.replace("_", " "))
     return PipelineResult(
@@ -359,12 +366,18 @@ def make_fitness(
         scoring=settings.scoring,
         max_depth=settings.fitness_depth,
         random_state=settings.seed,
+        # Threads that no ant needs grow an evaluation's trees.
+        n_jobs=max(1, settings.jobs // settings.ants),
     )
 
 
 def make_colony(desirability: NDArray[np.float64], settings: Settings) -> Colony:
     """Return a colony that has not yet searched."""
     n_features = len(desirability)
+    min_features = min(settings.min_features or 1, n_features)
+    max_features = min(settings.max_features or n_features, n_features)
+    if settings.max_features is None:
+        max_features = max(min_features, (n_features + 1) // 2)
     return Colony(
         desirability,
         n_ants=settings.ants,
@@ -372,8 +385,8 @@ def make_colony(desirability: NDArray[np.float64], settings: Settings) -> Colony
         beta=settings.beta,
         q0=settings.q0,
         rho=settings.rho,
-        min_features=min(settings.min_features or 1, n_features),
-        max_features=min(settings.max_features or n_features, n_features),
+        min_features=min_features,
+        max_features=max_features,
         seed=settings.seed,
     )
 

@@ -45,7 +45,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "q0": (0, 1),
     "rho": (0, 1),
     "min_features": (1, float("inf")),
-    "max_features": (1, float("inf")),
+    "max_features": (0, float("inf")),
     "time_budget": (0, 10**9),
     "fitness_rows": (0, float("inf")),
     "fitness_depth": (1, float("inf")),
@@ -102,7 +102,8 @@ class Settings:
     rho : float
         Evaporation of the pheromone per iteration, 0 to 1.
     min_features, max_features : int or None
-        Bounds of a subset's size; None for no bound on that side.
+        Bounds of a subset's size. A `max_features` of None is half of the features, as in
+        scikit-learn's selectors; 0 is all of them, so that a search may end by choosing all.
     time_budget : float or None
         Seconds after which the colony starts no further evaluation; None for no limit.
     fitness : {"native", "sklearn"}
@@ -254,6 +255,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "beta": 1.5,
         "q0": 0.9,
         "rho": 0.2,
+        "max_features": 0,
         "trees": 90,
         "scoring": "accuracy",
         "fitness_rows": 0,

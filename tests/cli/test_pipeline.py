@@ -67,7 +67,7 @@ def test_metrics_hold_every_key(first_run):
     for evaluation in evaluations:
         for rows in ("test", "test_deduplicated"):
             assert evaluation[rows].keys() == scores
-    assert metrics["baselines"].keys() == {"all_features", "k_best"}
+    assert metrics["baselines"].keys() == {"all_features", "k_best", "random"}
     assert metrics["features"]["total"] == 5120
     assert metrics["features"]["selected"] == len(metrics["features"]["indices"])
     assert metrics["colony"]["history"][-1].keys() >= {

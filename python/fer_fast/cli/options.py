@@ -166,20 +166,23 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
         ("q0", float, "Q", "probability of taking the best feature instead of drawing one"),
         ("rho", float, "R", "evaporation of the pheromone per iteration"),
         ("min-features", int, "N", "smallest subset"),
-        ("max-features", int, "N", "largest subset"),
+        ("max-features", int, "N", "largest subset, 0 for all features"),
         ("time-budget", float, "S", "seconds after which no further evaluation starts"),
         ("fitness-rows", int, "N", "stratified training rows in one evaluation, 0 for all"),
         ("fitness-depth", int, "N", "depth bound of the trees that judge a subset"),
         ("trees", int, "N", "trees in the fitness' forest and in the final one"),
         ("seed", int, "N", "seed of the head, SMOTE, the colony and the forests"),
     )
+    unset = {"min-features": 1, "max-features": "half of the features"}
     for name, kind, metavar, description in numbers:
         default = getattr(_DEFAULTS, name.replace("-", "_"))
+        if default is None:
+            default = unset.get(name, "no limit")
         group.add_argument(
             f"--{name}",
             type=kind,
             metavar=metavar,
-            help=f"{description} (default: {'no limit' if default is None else default})",
+            help=f"{description} (default: {default})",
         )
     group.add_argument(
         "--fitness",

@@ -53,6 +53,7 @@ def _comparison_table(result: PipelineResult) -> Table:
     rows: list[tuple[str, int, HeldOutScores]] = [
         ("ant colony", selected, result.evaluation),
         ("k best by F", selected, result.baselines["k_best"]),
+        ("k at random", selected, result.baselines["random"]),
         ("all", result.classifier.n_features, result.baselines["all_features"]),
     ]
     for name, k, evaluation in rows:
