@@ -69,9 +69,8 @@ def main() -> None:
     mean = statistics.mean(differences)
     margin = 1.96 * statistics.stdev(differences) / math.sqrt(n_seeds)
     cosines = [_cosines(full, half).min() for full, half in zip(X["fp32"], X["fp16"], strict=True)]
-    print(
-        f"fp16 - fp32: {mean:+.2f} points, 95 % interval {mean - margin:+.2f} to {mean + margin:+.2f}"
-    )
+    interval = f"{mean - margin:+.2f} to {mean + margin:+.2f}"
+    print(f"fp16 - fp32: {mean:+.2f} points, 95 % interval {interval}")
     print(f"least cosine of a face's two feature vectors: {min(cosines):.5f}")
     if options.out:
         result = {
