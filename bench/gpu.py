@@ -105,7 +105,8 @@ def first_and_warm(call: Callable[[], object]) -> Row:
 
 
 def failed(row: Row, error: Exception) -> Row:
-    return row | {"failed": f"{type(error).__name__}: {error}"[:300]}
+    # ONNX Runtime says what happened behind its C++ signatures.
+    return row | {"failed": f"{type(error).__name__}: {error}"[:1500]}
 
 
 def attempt(row: Row, measure: Callable[[], Row]) -> Row:
@@ -131,7 +132,7 @@ def guarded(row: Row, rows: Iterator[Row]) -> Iterator[Row]:
 def load(model: Path, precision: Precision, device: str, **options: str) -> Any:
     """Open a model with the product's provider options and others on top."""
     session_options = onnxruntime.SessionOptions()
-    session_options.log_severity_level = 3
+    session_options.log_severity_level = 4
     provider: Any = PROVIDERS[device]
     if device == "cuda":
         provider = (provider, provider_options(precision) | options)
@@ -387,7 +388,10 @@ def roofline(run: Run) -> Iterator[Row]:
     bound: what stays in the card's cache between two convolutions need not move. Small batches,
     whose activations all fit there, are left out.
     """
-    speeds = {row["what"]: row for row in run.sections["card"]}
+    needed = {"card", "batches_and_bindings"}
+    if not needed <= run.sections.keys():
+        raise ValueError(f"measure {' and '.join(sorted(needed))} first")
+    speeds = {row.get("what"): row for row in run.sections["card"]}
     for row in run.sections["batches_and_bindings"]:
         precision, batch = row["precision"], row.get("batch", 0)
         if row.get("mode") != "device_buffers" or "failed" in row or batch < ROOFLINE_BATCH:
@@ -453,7 +457,10 @@ def print_table(title: str, rows: list[Row]) -> None:
     print(f"\n{title}")
     columns = list(dict.fromkeys(key for row in rows for key in row))
     cells = [columns] + [
-        [f"{v:,.4g}" if isinstance(v := row.get(key, ""), float) else str(v) for key in columns]
+        [
+            f"{v:,.4g}" if isinstance(v := row.get(key, ""), float) else str(v)[:60]
+            for key in columns
+        ]
         for row in rows
     ]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]

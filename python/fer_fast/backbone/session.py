@@ -267,5 +267,5 @@ def _reason(error: Exception) -> str:
     """Return what a reader can use of an error that quotes its C++ signatures first."""
     message = str(error).strip()
     # Of CUDA, cuDNN or cuBLAS: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; ..."
-    failure = re.search(r"\w+ failure \d+: [^;]*", message)
+    failure = re.search(r"\w+ failure \d+: [^;]*|Failed to allocate memory.*", message)
     return failure[0].strip() if failure else message.splitlines()[0]
