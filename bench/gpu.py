@@ -36,6 +36,7 @@ from onnx import TensorProto, shape_inference
 from fer_fast.backbone import Session, open_session
 from fer_fast.backbone.cuda import provider_options
 from fer_fast.backbone.half import cached_half
+from fer_fast.backbone.padding import KEEP_PADDING_APART, padded_apart
 from fer_fast.errors import FerFastError
 from fer_fast.settings import Precision, available_cpus
 from fer_fast.storage import file_digest, written_whole
@@ -129,17 +130,34 @@ def guarded(row: Row, rows: Iterator[Row]) -> Iterator[Row]:
 # --- ONNX Runtime ---------------------------------------------------------------------------------
 
 
-def load(model: Path, precision: Precision, device: str, **options: str) -> Any:
-    """Open a model with the product's provider options and others on top."""
+def load(
+    model: Path,
+    precision: Precision,
+    device: str,
+    *,
+    profile: Path | None = None,
+    apart: bool = True,
+    **options: str,
+) -> Any:
+    """Open a model as the product does, with other provider options on top.
+
+    `apart` is whether padding that differs from side to side is a step of its own on CUDA.
+    """
     session_options = onnxruntime.SessionOptions()
     session_options.log_severity_level = 4
+    if profile:
+        session_options.enable_profiling = True
+        session_options.profile_file_prefix = str(profile)
     provider: Any = PROVIDERS[device]
+    source: Path | bytes = cached_half(model) if precision == "fp16" else model
     if device == "cuda":
         provider = (provider, provider_options(precision) | options)
         session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    path = cached_half(model) if precision == "fp16" else model
+        if apart:
+            source = padded_apart(source)
+            session_options.add_session_config_entry(*KEEP_PADDING_APART)
     runtime = onnxruntime.InferenceSession(
-        path, session_options, providers=[provider], enable_fallback=0
+        source, session_options, providers=[provider], enable_fallback=0
     )
     if runtime.get_providers()[0] != PROVIDERS[device]:
         raise RuntimeError(f"ONNX Runtime went on without {PROVIDERS[device]}")
@@ -193,17 +211,8 @@ def agreement(run: Run) -> Iterator[Row]:
 
 def placement(run: Run, precision: Precision) -> Row:
     """Ask ONNX Runtime's profiler where each node ran."""
-    providers: list[Any] = [PROVIDERS["cpu"]]
-    if run.device == "cuda":
-        providers.insert(0, (PROVIDERS["cuda"], provider_options(precision)))
-    options = onnxruntime.SessionOptions()
-    options.enable_profiling = True
-    model = cached_half(run.model) if precision == "fp16" else run.model
     with tempfile.TemporaryDirectory() as folder:
-        options.profile_file_prefix = str(Path(folder, "profile"))
-        runtime = onnxruntime.InferenceSession(
-            model, options, providers=providers, enable_fallback=0
-        )
+        runtime = load(run.model, precision, run.device, profile=Path(folder, "profile"))
         runtime.run(None, {"pixels": random_faces(256)})
         events = json.loads(Path(runtime.end_profiling()).read_text())
     placed = [
@@ -261,13 +270,14 @@ def batches_and_bindings(run: Run) -> Iterator[Row]:
 
 def provider_choices(run: Run) -> Iterator[Row]:
     """Images/s with device buffers under other provider options."""
-    choices = [
+    choices: list[dict[str, Any]] = [
         {"cudnn_conv_algo_search": search, "prefer_nhwc": nhwc}
         for search, nhwc in itertools.product(("HEURISTIC", "EXHAUSTIVE", "DEFAULT"), "01")
     ]
     choices += [{"enable_cuda_graph": "1", "prefer_nhwc": nhwc} for nhwc in "01"]
+    choices += [{"apart": False, "prefer_nhwc": nhwc} for nhwc in "01"]
 
-    def measure(precision: Precision, options: dict[str, str], batch: int) -> Row:
+    def measure(precision: Precision, options: dict[str, Any], batch: int) -> Row:
         runtime = load(run.model, precision, "cuda", **options)
         call = resident_call(runtime, random_faces(batch), "cuda")
         return {"first_call_s": seconds(call), "images_per_s": batch / seconds_per_call(call)}
