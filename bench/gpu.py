@@ -282,7 +282,7 @@ def provider_choices(run: Run) -> Iterator[Row]:
         call = resident_call(runtime, random_faces(batch), "cuda")
         return {"first_call_s": seconds(call), "images_per_s": batch / seconds_per_call(call)}
 
-    batches = (ROOFLINE_BATCH,) if run.quick else (1, ROOFLINE_BATCH)
+    batches = (ROOFLINE_BATCH,) if run.quick else (ROOFLINE_BATCH, 1)
     for batch, precision, options in itertools.product(batches, run.precisions, choices):
         row = {"precision": precision, "batch": batch, **options}
         yield attempt(row, partial(measure, precision, options, batch))
