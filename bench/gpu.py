@@ -1,8 +1,11 @@
 """Measure features on a GPU, against PyTorch and against what the card could do.
 
-Prints tables and writes JSON. All faces are random bytes: speed does not depend on them.
+MODEL.onnx is what `fer-fast export` writes by default: 48 pixels, 5,120 features. All faces are
+random bytes: speed does not depend on them. Each section prints a table; the report is written
+after every row, so that a run that is cut short loses one measurement, and a later run with --only
+and the same --out adds its sections.
 
-    bench/gpu.sh MODEL.onnx [--quick] [--out FILE]
+    bench/gpu.sh MODEL.onnx [--quick] [--only SECTION]... [--out FILE]
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,22 +31,57 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
+from onnx import TensorProto, shape_inference
 
-from fer_fast.backbone import Precision, Session, open_session
+from fer_fast.backbone import Session, open_session
 from fer_fast.backbone.cuda import provider_options
 from fer_fast.backbone.half import cached_half
-from fer_fast.errors import DeviceError
+from fer_fast.backbone.padding import KEEP_PADDING_APART, padded_apart
+from fer_fast.errors import FerFastError
+from fer_fast.settings import Precision, available_cpus
+from fer_fast.storage import file_digest, written_whole
 
 FER2013_FACES = 35_887
+SIDE, WIDTH = 48, 5120
 BATCHES = (1, 8, 64, 256, 1024, 2048, 4096, 8192)
 QUICK_BATCHES = (1, 64, 1024)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+ROOFLINE_BATCH = 1024
 
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+Faces = NDArray[np.uint8]
 
 
-def random_faces(n: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (n, 48, 48), dtype=np.uint8)
+@dataclass(frozen=True)
+class Run:
+    """What every section is given; `sections` holds the rows of those measured already."""
+
+    model: Path
+    device: str
+    quick: bool
+    max_autotune: bool
+    sections: dict[str, list[Row]]
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        return PRECISIONS if self.device == "cuda" else ("fp32",)
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        return QUICK_BATCHES if self.quick else BATCHES
+
+    @property
+    def large_batches(self) -> tuple[int, ...]:
+        return tuple(batch for batch in self.batches if batch >= 256)
+
+    @property
+    def data_set(self) -> Faces:
+        return random_faces(FER2013_FACES if self.device == "cuda" else 2048)
+
+
+def random_faces(n: int) -> Faces:
+    return np.random.default_rng(0).integers(0, 256, (n, SIDE, SIDE), dtype=np.uint8)
 
 
 def seconds_per_call(call: Callable[[], object], budget: float = 0.5) -> float:
@@ -49,282 +90,252 @@ def seconds_per_call(call: Callable[[], object], budget: float = 0.5) -> float:
         call()
     laps: list[float] = []
     while len(laps) < 5 or (sum(laps) < budget and len(laps) < 200):
-        start = time.perf_counter()
-        call()
-        laps.append(time.perf_counter() - start)
+        laps.append(seconds(call))
     return statistics.median(laps)
 
 
-def attempt(row: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def first_and_warm(call: Callable[[], object]) -> Row:
+    laps = [seconds(call) for _ in range(4)]
+    return {"first_s": laps[0], "warm_s": statistics.median(laps[1:])}
+
+
+def failed(row: Row, error: Exception) -> Row:
+    # ONNX Runtime says what happened behind its C++ signatures.
+    return row | {"failed": f"{type(error).__name__}: {error}"[:1500]}
+
+
+def attempt(row: Row, measure: Callable[[], Row]) -> Row:
     """Add a measurement to a row, or the reason why there is none."""
     try:
         return row | measure()
     except Exception as error:
         # One variant that this card or this PyTorch refuses must not cost the others.
-        return row | {"failed": f"{type(error).__name__}: {error}"[:300]}
+        return failed(row, error)
+
+
+def guarded(row: Row, rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield rows, and in place of those that an error costs, `row` and the reason."""
+    try:
+        yield from rows
+    except Exception as error:
+        yield failed(row, error)
 
 
 # --- ONNX Runtime ---------------------------------------------------------------------------------
 
 
-def load(model: Path, precision: Precision, device: str, **options: str) -> Any:
-    """Open a model with the product's provider options and others on top."""
+def load(
+    model: Path,
+    precision: Precision,
+    device: str,
+    *,
+    profile: Path | None = None,
+    apart: bool = True,
+    **options: str,
+) -> Any:
+    """Open a model as the product does, with other provider options on top.
+
+    `apart` is whether padding that differs from side to side is a step of its own on CUDA.
+    """
     session_options = onnxruntime.SessionOptions()
-    session_options.log_severity_level = 3
-    providers: list[Any] = ["CPUExecutionProvider"]
+    session_options.log_severity_level = 4
+    if profile:
+        session_options.enable_profiling = True
+        session_options.profile_file_prefix = str(profile)
+    provider: Any = PROVIDERS[device]
+    source: Path | bytes = cached_half(model) if precision == "fp16" else model
     if device == "cuda":
-        providers = [("CUDAExecutionProvider", provider_options(precision) | options)]
+        provider = (provider, provider_options(precision) | options)
         session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    path = cached_half(model) if precision == "fp16" else model
-    return onnxruntime.InferenceSession(path, session_options, providers=providers)
+        if apart:
+            source = padded_apart(source)
+            session_options.add_session_config_entry(*KEEP_PADDING_APART)
+    runtime = onnxruntime.InferenceSession(
+        source, session_options, providers=[provider], enable_fallback=0
+    )
+    if runtime.get_providers()[0] != PROVIDERS[device]:
+        raise RuntimeError(f"ONNX Runtime went on without {PROVIDERS[device]}")
+    return runtime
 
 
-def resident_call(runtime: Any, batch: int, device: str) -> Callable[[], object]:
+def resident_call(runtime: Any, faces: Faces, device: str) -> Callable[[], object]:
     """Return a call whose input and output stay in the device's memory."""
-    width = runtime.get_outputs()[0].shape[-1]
-    ort_value = onnxruntime.OrtValue
+    value = onnxruntime.OrtValue
     binding = runtime.io_binding()
-    binding.bind_ortvalue_input(
-        "pixels", ort_value.ortvalue_from_numpy(random_faces(batch), device, 0)
-    )
+    binding.bind_ortvalue_input("pixels", value.ortvalue_from_numpy(faces, device, 0))
+    shape = (len(faces), WIDTH)
     binding.bind_ortvalue_output(
-        "features", ort_value.ortvalue_from_shape_and_type((batch, width), np.float32, device, 0)
+        "features", value.ortvalue_from_shape_and_type(shape, np.float32, device, 0)
     )
-    return lambda: runtime.run_with_iobinding(binding)
+
+    def call() -> None:
+        runtime.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+
+    return call
 
 
-def batches_and_bindings(model: Path, device: str, batches: tuple[int, ...]) -> Rows:
-    """Images/s of one call: NumPy in and out, device buffers, and the product's session."""
-    rows: Rows = []
-    for precision in PRECISIONS if device == "cuda" else ("fp32",):
-        runtime = load(model, precision, device)
-        session = open_session(model, device, precision=precision)
-        for batch in batches:
-            faces = random_faces(batch)
-            many = random_faces(min(max(8 * batch, 2048), 4 * 8192))
-            modes: dict[str, tuple[int, Callable[[], object]]] = {
-                "NumPy in and out": (batch, lambda f=faces, r=runtime: r.run(None, {"pixels": f})),
-                "device buffers": (batch, resident_call(runtime, batch, device)),
-                "session": (
-                    len(many),
-                    lambda m=many, b=batch, s=session: s.features(m, batch_size=b),
-                ),
-            }
-            for mode, (images, call) in modes.items():
-                row = {"precision": precision, "batch": batch, "mode": mode}
-                rows.append(
-                    attempt(
-                        row,
-                        lambda n=images, c=call: {"images_per_s": n / seconds_per_call(c)},
-                    )
-                )
-    return rows
-
-
-def provider_choices(model: Path, batches: tuple[int, ...]) -> Rows:
-    """Images/s with device buffers under other provider options."""
-    choices = [
-        {"cudnn_conv_algo_search": search, "prefer_nhwc": nhwc}
-        for search, nhwc in itertools.product(("HEURISTIC", "EXHAUSTIVE", "DEFAULT"), "01")
-    ]
-    choices += [{"enable_cuda_graph": "1", "prefer_nhwc": nhwc} for nhwc in "01"]
-    rows: Rows = []
-    for precision, options, batch in itertools.product(PRECISIONS, choices, batches):
-
-        def measure(p: Any = precision, o: Any = options, b: int = batch) -> dict[str, Any]:
-            call = resident_call(load(model, p, "cuda", **o), b, "cuda")
-            start = time.perf_counter()
-            call()
-            first = time.perf_counter() - start
-            return {"first_call_s": first, "images_per_s": b / seconds_per_call(call)}
-
-        rows.append(attempt({"precision": precision, "batch": batch, **options}, measure))
-    return rows
-
-
-def whole_data_set(model: Path, device: str, batches: tuple[int, ...], n: int) -> Rows:
-    """Seconds from faces in host memory to features in host memory."""
-    faces = random_faces(n)
-    rows: Rows = []
-    for precision in PRECISIONS if device == "cuda" else ("fp32",):
-        session = open_session(model, device, precision=precision)
-        for batch in batches:
-
-            def measure(s: Session = session, b: int = batch) -> dict[str, Any]:
-                laps = []
-                for _ in range(4):
-                    start = time.perf_counter()
-                    s.features(faces, batch_size=b)
-                    laps.append(time.perf_counter() - start)
-                return {"first_s": laps[0], "warm_s": statistics.median(laps[1:]), "faces": n}
-
-            rows.append(attempt({"precision": precision, "batch": batch}, measure))
-    return rows
-
-
-def agreement(model: Path) -> dict[str, Any]:
-    """Compare CUDA with the CPU, and list what did not run on CUDA."""
+def agreement(run: Run) -> Iterator[Row]:
+    """Compare with ONNX Runtime on the CPU, and list what did not run on the device."""
     faces = random_faces(256)
-    expected = open_session(model, "cpu").features(faces)
-    found: dict[str, Any] = {}
-    for precision in PRECISIONS:
-        features = open_session(model, "cuda", precision=precision).features(faces)
-        norms = np.linalg.norm(features, axis=1) * np.linalg.norm(expected, axis=1)
-        found[precision] = {
-            "max_abs_difference": float(np.abs(features - expected).max()),
-            "min_cosine": float(((features * expected).sum(axis=1) / norms).min()),
+    expected = open_session(run.model, "cpu").features(faces)
+
+    def compare(features: Callable[[], NDArray[np.float32]]) -> Row:
+        found = features()
+        norms = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+        return {
+            "max_abs_difference": float(np.abs(found - expected).max()),
+            "min_cosine": float(((found * expected).sum(axis=1) / norms).min()),
         }
-    options = onnxruntime.SessionOptions()
-    options.enable_profiling = True
+
+    def product(precision: Precision) -> NDArray[np.float32]:
+        return open_session(run.model, run.device, precision=precision).features(faces)
+
+    def pytorch(precision: Precision) -> NDArray[np.float32]:
+        import gpu_torch
+
+        return gpu_torch.features(gpu_torch.network(run.model, precision, run.device), faces)
+
+    for precision, side in itertools.product(run.precisions, (product, pytorch)):
+        row = {"side": side.__name__, "precision": precision}
+        yield attempt(row, partial(compare, partial(side, precision)))
+    for precision in run.precisions:
+        yield attempt({"precision": precision}, partial(placement, run, precision))
+
+
+def placement(run: Run, precision: Precision) -> Row:
+    """Ask ONNX Runtime's profiler where each node ran."""
     with tempfile.TemporaryDirectory() as folder:
-        options.profile_file_prefix = str(Path(folder, "profile"))
-        providers = [("CUDAExecutionProvider", provider_options("fp32")), "CPUExecutionProvider"]
-        runtime = onnxruntime.InferenceSession(model, options, providers=providers)
-        runtime.run(None, {"pixels": faces})
+        runtime = load(run.model, precision, run.device, profile=Path(folder, "profile"))
+        runtime.run(None, {"pixels": random_faces(256)})
         events = json.loads(Path(runtime.end_profiling()).read_text())
     placed = [
         (event["name"], event["args"]["provider"])
         for event in events
         if event["cat"] == "Node" and event["args"].get("provider")
     ]
-    found["nodes"] = len(placed)
-    found["nodes_off_cuda"] = [name for name, where in placed if where != "CUDAExecutionProvider"]
-    return found
+    elsewhere = [name for name, where in placed if where != PROVIDERS[run.device]]
+    return {"nodes": len(placed), "nodes_elsewhere": elsewhere}
+
+
+def whole_data_set(run: Run) -> Iterator[Row]:
+    """Seconds from faces in host memory to features in host memory."""
+    faces = run.data_set
+
+    def with_precision(precision: Precision) -> Iterator[Row]:
+        session = open_session(run.model, run.device, precision=precision)
+        for batch in run.large_batches:
+            row = {"precision": precision, "batch": batch, "faces": len(faces)}
+            call = partial(session.features, faces, batch_size=batch)
+            yield attempt(row, partial(first_and_warm, call))
+
+    for precision in run.precisions:
+        yield from guarded({"precision": precision}, with_precision(precision))
+
+
+def batches_and_bindings(run: Run) -> Iterator[Row]:
+    """Images/s of one call: NumPy in and out, device buffers, and the product's session."""
+
+    def numpy_in_and_out(runtime: Any, _: Session, faces: Faces) -> Row:
+        call = partial(runtime.run, None, {"pixels": faces})
+        return {"images_per_s": len(faces) / seconds_per_call(call)}
+
+    def device_buffers(runtime: Any, _: Session, faces: Faces) -> Row:
+        call = resident_call(runtime, faces, run.device)
+        return {"images_per_s": len(faces) / seconds_per_call(call)}
+
+    def session_of_8_batches(_: Any, session: Session, faces: Faces) -> Row:
+        many = np.tile(faces, (8, 1, 1))
+        call = partial(session.features, many, batch_size=len(faces))
+        return {"images_per_s": len(many) / seconds_per_call(call)}
+
+    modes = (numpy_in_and_out, device_buffers, session_of_8_batches)
+
+    def with_precision(precision: Precision) -> Iterator[Row]:
+        runtime = load(run.model, precision, run.device)
+        session = open_session(run.model, run.device, precision=precision)
+        for batch, mode in itertools.product(run.batches, modes):
+            row = {"precision": precision, "batch": batch, "mode": mode.__name__}
+            yield attempt(row, partial(mode, runtime, session, random_faces(batch)))
+
+    for precision in run.precisions:
+        yield from guarded({"precision": precision}, with_precision(precision))
+
+
+def provider_choices(run: Run) -> Iterator[Row]:
+    """Images/s with device buffers under other provider options."""
+    choices: list[dict[str, Any]] = [
+        {"cudnn_conv_algo_search": search, "prefer_nhwc": nhwc}
+        for search, nhwc in itertools.product(("HEURISTIC", "EXHAUSTIVE", "DEFAULT"), "01")
+    ]
+    choices += [{"enable_cuda_graph": "1", "prefer_nhwc": nhwc} for nhwc in "01"]
+    choices += [{"apart": False, "prefer_nhwc": nhwc} for nhwc in "01"]
+
+    def measure(precision: Precision, options: dict[str, Any], batch: int) -> Row:
+        runtime = load(run.model, precision, "cuda", **options)
+        call = resident_call(runtime, random_faces(batch), "cuda")
+        return {"first_call_s": seconds(call), "images_per_s": batch / seconds_per_call(call)}
+
+    batches = (ROOFLINE_BATCH,) if run.quick else (ROOFLINE_BATCH, 1)
+    for batch, precision, options in itertools.product(batches, run.precisions, choices):
+        row = {"precision": precision, "batch": batch, **options}
+        yield attempt(row, partial(measure, precision, options, batch))
 
 
 # --- PyTorch --------------------------------------------------------------------------------------
 
 
-def torch_network(precision: Precision) -> Any:
-    """Return torchvision's MobileNetV2 from uint8 (n, 48, 48) to features, channels last."""
-    import torch
-    import torchvision
-
-    dtype = torch.float16 if precision == "fp16" else torch.float32
-    base = torchvision.models.mobilenet_v2(weights=None).features
-
-    class FromPixels(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.base = base
-
-        def forward(self, pixels: Any) -> Any:
-            images = pixels.to(dtype).div(127.5).sub(1).unsqueeze(1).expand(-1, 3, -1, -1)
-            images = images.contiguous(memory_format=torch.channels_last)
-            return self.base(images).flatten(1).float()
-
-    network = FromPixels().eval().cuda().to(dtype)
-    return network.to(memory_format=torch.channels_last)
-
-
-def torch_call(network: Any, batch: int, how: str) -> Callable[[], object]:
-    """Return a call that runs the network on device buffers and waits for it."""
-    import torch
-
-    pixels = torch.from_numpy(random_faces(batch)).cuda()
-    if how == "compile":
-        network = torch.compile(network, mode="max-autotune-no-cudagraphs")
-    replay: Callable[[], object] = lambda: network(pixels)  # noqa: E731
-    if how == "eager + CUDA graph":
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                network(pixels)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            network(pixels)
-        replay = graph.replay
-
-    def call() -> None:
-        with torch.inference_mode():
-            replay()
-        torch.cuda.synchronize()
-
-    return call
-
-
-def pytorch(batches: tuple[int, ...], compiled_batches: tuple[int, ...]) -> Rows:
-    """Images/s of the same network in PyTorch, on device buffers."""
-    import torch
-
-    torch.backends.cudnn.benchmark = True
-    rows: Rows = []
-    for precision in PRECISIONS:
-        torch.backends.cudnn.allow_tf32 = precision == "tf32"
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        network = torch_network(precision)
-        for how in ("eager", "eager + CUDA graph", "compile"):
-            for batch in compiled_batches if how == "compile" else batches:
-
-                def measure(n: Any = network, b: int = batch, h: str = how) -> dict[str, Any]:
-                    with torch.inference_mode():
-                        call = torch_call(n, b, h)
-                    return {"images_per_s": b / seconds_per_call(call)}
-
-                rows.append(attempt({"precision": precision, "batch": batch, "how": how}, measure))
-    return rows
-
-
-def pytorch_whole(batches: tuple[int, ...], n: int) -> Rows:
+def pytorch_whole_data_set(run: Run) -> Iterator[Row]:
     """Seconds from host memory to host memory, as `whole_data_set`, eager."""
-    import torch
+    import gpu_torch
 
-    torch.backends.cudnn.benchmark = True
-    faces = torch.from_numpy(random_faces(n)).pin_memory()
-    rows: Rows = []
-    for precision in PRECISIONS:
-        torch.backends.cudnn.allow_tf32 = precision == "tf32"
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        network = torch_network(precision)
-        for batch in batches:
+    faces = run.data_set
 
-            def measure(net: Any = network, b: int = batch) -> dict[str, Any]:
-                laps = []
-                for _ in range(4):
-                    start = time.perf_counter()
-                    out = torch.empty(n, 5120)
-                    with torch.inference_mode():
-                        for i in range(0, n, b):
-                            pixels = faces[i : i + b].cuda(non_blocking=True)
-                            out[i : i + b].copy_(net(pixels))
-                    torch.cuda.synchronize()
-                    laps.append(time.perf_counter() - start)
-                return {"first_s": laps[0], "warm_s": statistics.median(laps[1:]), "faces": n}
+    def measure(made: Any, batch: int) -> Row:
+        return first_and_warm(gpu_torch.whole_call(made, faces, batch))
 
-            rows.append(attempt({"precision": precision, "batch": batch}, measure))
-    return rows
+    for precision in run.precisions:
+        made = gpu_torch.network(run.model, precision, "cuda")
+        for batch in run.large_batches:
+            row = {"precision": precision, "batch": batch, "faces": len(faces)}
+            yield attempt(row, partial(measure, made, batch))
+
+
+def pytorch(run: Run) -> Iterator[Row]:
+    """Images/s of the same network in PyTorch, on device buffers."""
+    yield from torch_rates(run, ("eager", "CUDA graph"), run.batches)
+
+
+def pytorch_compiled(run: Run) -> Iterator[Row]:
+    """Images/s of the same network compiled, on device buffers; each takes minutes to compile."""
+    mode = "max-autotune-no-cudagraphs" if run.max_autotune else "default"
+    yield from torch_rates(run, (mode,), (ROOFLINE_BATCH,))
+
+
+def torch_rates(run: Run, ways: tuple[str, ...], batches: tuple[int, ...]) -> Iterator[Row]:
+    import gpu_torch
+
+    def measure(made: Any, how: str, batch: int) -> Row:
+        call = gpu_torch.resident_call(made, random_faces(batch), how)
+        return {"first_call_s": seconds(call), "images_per_s": batch / seconds_per_call(call)}
+
+    for precision in run.precisions:
+        made = gpu_torch.network(run.model, precision, "cuda")
+        for how, batch in itertools.product(ways, batches):
+            row = {"precision": precision, "batch": batch, "how": how}
+            yield attempt(row, partial(measure, made, how, batch))
 
 
 # --- what the card could do -----------------------------------------------------------------------
 
 
-def cost_per_image(model: Path) -> dict[str, float]:
-    """Count multiply-adds and the elements that convolutions read and write, from the graph.
-
-    Each convolution reads its input and its weights and writes its output once; everything else
-    could be fused into one. Weights count per batch, not per image, and are given apart.
-    """
-    graph = onnx.shape_inference.infer_shapes(onnx.load(model)).graph
-    shapes = {
-        value.name: [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim]
-        for value in (*graph.value_info, *graph.input, *graph.output)
-    }
-    shapes |= {constant.name: list(constant.dims) for constant in graph.initializer}
-    macs = activations = weights = 0
-    for node in graph.node:
-        if node.op_type == "Conv":
-            read, kernel, written = (
-                shapes[name] for name in (node.input[0], node.input[1], node.output[0])
-            )
-            macs += math.prod(written) * math.prod(kernel[1:])
-            activations += math.prod(read) + math.prod(written)
-            weights += math.prod(kernel)
-    return {"macs": macs, "activation_elements": activations, "weight_elements": weights}
-
-
-def ceilings() -> dict[str, float]:
+def card(run: Run) -> Iterator[Row]:
     """Measure the card: bytes/s of a device-to-device copy, operations/s of a matrix product."""
     import torch
 
@@ -336,120 +347,234 @@ def ceilings() -> dict[str, float]:
         return seconds_per_call(call)
 
     source = torch.randn(2**29, device="cuda")
-    target = torch.empty_like(source)
-    found = {"copy_bytes_per_s": 2 * source.nbytes / waited(lambda: target.copy_(source))}
+    copy_s = waited(partial(torch.empty_like(source).copy_, source))
+    yield {"what": "copy", "bytes_per_s": 2 * source.nbytes / copy_s}
     side = 8192
-    for precision in PRECISIONS:
+    for precision in run.precisions:
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         dtype = torch.float16 if precision == "fp16" else torch.float32
         a = torch.randn(side, side, device="cuda", dtype=dtype)
-        found[f"{precision}_ops_per_s"] = 2 * side**3 / waited(lambda m=a: m @ m)
-    return found
+        yield {"what": precision, "ops_per_s": 2 * side**3 / waited(partial(torch.matmul, a, a))}
 
 
-def floors(cost: dict[str, float], card: dict[str, float], rows: Rows) -> Rows:
-    """Set each device-buffer measurement against the larger of the two times it cannot beat."""
-    result: Rows = []
-    for row in rows:
-        if row["mode"] != "device buffers" or "failed" in row:
+def convolution_cost(model: Path) -> dict[str, dict[str, int]]:
+    """Count a model's convolutions, apart for those in fp32 and in fp16.
+
+    Each reads its input and its weights and writes its output once; everything else could be fused
+    into one. Multiply-adds and activations are those of one image, weights those of a batch.
+    """
+    graph = shape_inference.infer_shapes(onnx.load(model)).graph
+    tensors = {
+        value.name: value.type.tensor_type
+        for value in (*graph.value_info, *graph.input, *graph.output)
+    }
+    kernels = {constant.name: math.prod(constant.dims) for constant in graph.initializer}
+    cost: dict[str, dict[str, int]] = {}
+    for node in graph.node:
+        if node.op_type != "Conv":
             continue
-        size = 2 if row["precision"] == "fp16" else 4
-        batch = row["batch"]
-        elements = batch * cost["activation_elements"] + cost["weight_elements"]
-        bytes_s = elements * size / card["copy_bytes_per_s"]
-        arithmetic_s = 2 * batch * cost["macs"] / card[f"{row['precision']}_ops_per_s"]
-        result.append(
-            {
-                "precision": row["precision"],
-                "batch": batch,
-                "measured_s": batch / row["images_per_s"],
-                "bytes_s": bytes_s,
-                "arithmetic_s": arithmetic_s,
-                "limit": "bytes" if bytes_s > arithmetic_s else "arithmetic",
-                "fraction_of_floor": max(bytes_s, arithmetic_s) * row["images_per_s"] / batch,
-            }
+        # Without its first dimension, the batch.
+        read, written = (
+            math.prod(dim.dim_value for dim in tensors[name].shape.dim[1:])
+            for name in (node.input[0], node.output[0])
         )
-    return result
+        channels = tensors[node.output[0]].shape.dim[1].dim_value
+        kernel = kernels[node.input[1]]
+        half = tensors[node.output[0]].elem_type == TensorProto.FLOAT16
+        size = 2 if half else 4
+        counts = cost.setdefault(
+            "fp16" if half else "fp32", {"macs": 0, "activation_bytes": 0, "weight_bytes": 0}
+        )
+        counts["macs"] += written * kernel // channels
+        counts["activation_bytes"] += size * (read + written)
+        counts["weight_bytes"] += size * kernel
+    return cost
+
+
+def roofline(run: Run) -> Iterator[Row]:
+    """Set device buffers against the larger of two times: of the bytes, and of the arithmetic.
+
+    The bytes of `convolution_cost` move at the speed of a copy in the card's memory. This is no
+    bound: what stays in the card's cache between two convolutions need not move. Small batches,
+    whose activations all fit there, are left out.
+    """
+    needed = {"card", "batches_and_bindings"}
+    if not needed <= run.sections.keys():
+        raise ValueError(f"measure {' and '.join(sorted(needed))} first")
+    speeds = {row.get("what"): row for row in run.sections["card"]}
+    for row in run.sections["batches_and_bindings"]:
+        precision, batch = row["precision"], row.get("batch", 0)
+        if row.get("mode") != "device_buffers" or "failed" in row or batch < ROOFLINE_BATCH:
+            continue
+        cost = convolution_cost(cached_half(run.model) if precision == "fp16" else run.model)
+        bytes_s = arithmetic_s = 0.0
+        for kind, counts in cost.items():
+            moved = batch * counts["activation_bytes"] + counts["weight_bytes"]
+            bytes_s += moved / speeds["copy"]["bytes_per_s"]
+            arithmetic = "tf32" if precision == "tf32" else kind
+            arithmetic_s += 2 * batch * counts["macs"] / speeds[arithmetic]["ops_per_s"]
+        measured_s = batch / row["images_per_s"]
+        yield {
+            "precision": precision,
+            "batch": batch,
+            "measured_s": measured_s,
+            "bytes_s": bytes_s,
+            "arithmetic_s": arithmetic_s,
+            "roofline_per_measured": max(bytes_s, arithmetic_s) / measured_s,
+        }
 
 
 # --- the report -----------------------------------------------------------------------------------
 
+ANYWHERE: dict[str, Callable[[Run], Iterator[Row]]] = {
+    function.__name__: function for function in (agreement, whole_data_set, batches_and_bindings)
+}
+SECTIONS = ANYWHERE | {
+    function.__name__: function
+    for function in (
+        card,
+        roofline,
+        pytorch_whole_data_set,
+        pytorch,
+        provider_choices,
+        pytorch_compiled,
+    )
+}
+"""In the order of their worth; those beyond `ANYWHERE` need CUDA."""
 
-def machine() -> dict[str, str]:
+
+def machine() -> dict[str, Any]:
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     try:
         gpu = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError) as error:
         gpu = f"unknown ({error})"
-    found = {"gpu": gpu, "python": platform.python_version(), "numpy": np.__version__}
-    found["onnxruntime"] = onnxruntime.__version__
     try:
-        import torch
-    except ImportError:
-        return found
-    return found | {"torch": torch.__version__}
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = "none"
+    return {
+        "gpu": gpu,
+        "cpus": available_cpus(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "torch": torch,
+    }
 
 
-def print_table(title: str, rows: Rows) -> None:
+def print_table(title: str, rows: list[Row]) -> None:
     print(f"\n{title}")
     columns = list(dict.fromkeys(key for row in rows for key in row))
     cells = [columns] + [
-        [f"{v:,.4g}" if isinstance(v := row.get(key, ""), float) else str(v) for key in columns]
+        [
+            f"{v:,.4g}" if isinstance(v := row.get(key, ""), float) else str(v)[:60]
+            for key in columns
+        ]
         for row in rows
     ]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+    sys.stdout.flush()
+
+
+def check_model(model: Path) -> None:
+    """Refuse a model that the PyTorch side, or the figures of the card, would not match."""
+    graph = shape_inference.infer_shapes(onnx.load(model)).graph
+    first = next(node.input[0] for node in graph.node if node.op_type == "Conv")
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim][1:]
+        for value in (*graph.value_info, *graph.output)
+    }
+    if shapes.get(first) != [3, SIDE, SIDE] or shapes.get("features") != [WIDTH]:
+        raise FerFastError(
+            f"{model} has other than {SIDE} pixels and {WIDTH:,} features: give what "
+            "`fer-fast export` writes by default"
+        )
+
+
+def stored_report(out: Path, head: dict[str, Any]) -> dict[str, Any]:
+    """Return the report to add to: a new one, or what `out` holds of the same set-up."""
+    if not out.exists():
+        return head | {"sections": {}}
+    report: dict[str, Any] = json.loads(out.read_text())
+    for key, value in head.items():
+        if report.get(key) != value:
+            raise FerFastError(
+                f"{out} is of another {key} ({report.get(key)}, now {value}): give another --out"
+            )
+    return report
+
+
+def measured(name: str, run: Run, save: Callable[[], None]) -> bool:
+    """Run a section and save after each row; return whether it came to its end."""
+    rows = run.sections[name] = []
+    for row in guarded({}, SECTIONS[name](run)):
+        rows.append(row)
+        save()
+    print_table(name.replace("_", " "), rows)
+    return not any(row.keys() == {"failed"} for row in rows)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="what `fer-fast export` wrote")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx")
     parser.add_argument("--quick", action="store_true", help="few batch sizes, nothing compiled")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=SECTIONS,
+        metavar="SECTION",
+        help=f"measure this section alone; may be repeated: {', '.join(SECTIONS)}",
+    )
+    parser.add_argument(
+        "--max-autotune", action="store_true", help="compile with it: far slower to compile"
+    )
     parser.add_argument("--out", type=Path, help="default: bench/results/gpu-<name>.json")
     parser.add_argument(
-        "--device", choices=("cuda", "cpu"), default="cuda", help="cpu only tries this script out"
+        "--device", choices=PROVIDERS, default="cuda", help="cpu only tries this script out"
     )
     options = parser.parse_args()
-    batches = QUICK_BATCHES if options.quick else BATCHES
-    report: dict[str, Any] = {"machine": machine(), "quick": options.quick}
+    try:
+        return report_on(options)
+    except FerFastError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
-    def section(name: str, rows: Rows) -> Rows:
-        report[name] = rows
-        print_table(name.replace("_", " "), rows)
-        return rows
 
-    print(json.dumps(report["machine"], indent=2))
-    cuda = options.device == "cuda"
-    name = "cpu"
-    if cuda:
-        try:
-            name = open_session(options.model, "cuda").device.partition(":")[2]
-        except DeviceError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        report["agreement"] = agreement(options.model)
-        print(json.dumps(report["agreement"], indent=2))
-    large = tuple(batch for batch in batches if batch >= 256)
-    faces = FER2013_FACES if cuda else 2048
-    section("whole_data_set", whole_data_set(options.model, options.device, large, faces))
-    throughput = section(
-        "batches_and_bindings", batches_and_bindings(options.model, options.device, batches)
-    )
-    report["cost_per_image"] = cost_per_image(options.model)
-    print(json.dumps(report["cost_per_image"]))
-    if cuda:
-        report["card"] = ceilings()
-        section("floors", floors(report["cost_per_image"], report["card"], throughput))
-        section("provider_choices", provider_choices(options.model, (1, 1024)))
-        section("pytorch_whole_data_set", pytorch_whole(large, faces))
-        section("pytorch", pytorch(batches, () if options.quick else (1, 1024, 4096)))
+def report_on(options: argparse.Namespace) -> int:
+    # Before all else: this loads the CUDA libraries that ONNX Runtime and PyTorch share.
+    name = open_session(options.model, options.device).device.removeprefix("cuda:")
+    check_model(options.model)
     slug = "-".join(name.lower().split()) + ("-quick" if options.quick else "")
     out = options.out or Path(__file__).parent / "results" / f"gpu-{slug}.json"
+    head = {
+        "machine": machine(),
+        "device": options.device,
+        "quick": options.quick,
+        "model": file_digest(options.model),
+    }
+    report = stored_report(out, head)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(head, indent=2))
+
+    def save() -> None:
+        with written_whole(out) as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n")
+
+    run = Run(
+        options.model, options.device, options.quick, options.max_autotune, report["sections"]
+    )
+    possible = SECTIONS if options.device == "cuda" else ANYWHERE
+    chosen = options.only or [
+        section for section in possible if not (options.quick and section == "pytorch_compiled")
+    ]
+    complete = [measured(section, run, save) for section in chosen]
     print(f"\nwrote {out}")
-    return 0
+    return 0 if all(complete) else 1
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 # Measure feature extraction on this machine's GPU: bench/gpu.sh MODEL.onnx [options of gpu.py]
 #
 # MODEL.onnx comes from `fer-fast export`, made on any machine. Beside it, only this repository is
-# needed, and a Python with PyTorch, onnx and NumPy. What else that Python lacks (onnxruntime-gpu,
-# platformdirs) may lie unpacked in a folder that FER_FAST_GPU_SITE names.
+# needed, its extension not built, and a Python with PyTorch for CUDA, NumPy, onnx, Pillow,
+# platformdirs and onnxruntime-gpu: neither TensorFlow nor scikit-learn nor torchvision. What that
+# Python lacks may lie unpacked in a folder that FER_FAST_GPU_SITE names; it goes before the rest.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python3}

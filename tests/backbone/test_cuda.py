@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fer_fast.backbone import open_session
 from fer_fast.backbone.cuda import provider_options
 from fer_fast.backbone.devices import require_cuda
+from fer_fast.backbone.padding import KEEP_PADDING_APART, padded_apart
 from fer_fast.errors import DeviceError
 
 
@@ -30,7 +31,8 @@ def _providers_of_nodes(
     options = onnxruntime.SessionOptions()
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
-    runtime = onnxruntime.InferenceSession(model, options, providers=providers)
+    options.add_session_config_entry(*KEEP_PADDING_APART)
+    runtime = onnxruntime.InferenceSession(padded_apart(model), options, providers=providers)
     runtime.run(None, {"pixels": faces})
     events = json.loads(Path(runtime.end_profiling()).read_text())
     return [

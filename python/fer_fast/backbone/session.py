@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from fer_fast.backbone.cuda import pinned_array, provider_options
 from fer_fast.backbone.devices import require_cuda, require_runtime
 from fer_fast.backbone.half import cached_half
+from fer_fast.backbone.padding import KEEP_PADDING_APART, padded_apart
 from fer_fast.datasets.faces import FACE_SIDE
 from fer_fast.errors import DeviceError, FerFastError, ParameterError
 from fer_fast.progress import SILENT, Reporter
@@ -219,7 +220,10 @@ def _load(model: Path, kind: str, precision: Precision) -> Any:
     options.log_severity_level = _FATAL
     options.intra_op_num_threads = 1
     provider_and_options: Any = _KINDS[kind].provider
+    source: Path | bytes = model
     if kind == "cuda":
+        source = padded_apart(model)
+        options.add_session_config_entry(*KEEP_PADDING_APART)
         provider_and_options = (provider_and_options, provider_options(precision))
         # Without this, what the device cannot compute goes to the CPU unsaid.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
@@ -227,7 +231,7 @@ def _load(model: Path, kind: str, precision: Precision) -> Any:
     onnxruntime.set_default_logger_severity(_FATAL)
     try:
         runtime = onnxruntime.InferenceSession(
-            model, sess_options=options, providers=[provider_and_options], enable_fallback=0
+            source, sess_options=options, providers=[provider_and_options], enable_fallback=0
         )
     except _onnxruntime_errors() as error:
         if kind == "cuda":
@@ -266,5 +270,5 @@ def _reason(error: Exception) -> str:
     """Return what a reader can use of an error that quotes its C++ signatures first."""
     message = str(error).strip()
     # Of CUDA, cuDNN or cuBLAS: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; ..."
-    failure = re.search(r"\w+ failure \d+: [^;]*", message)
+    failure = re.search(r"\w+ failure \d+: [^;]*|Failed to allocate memory.*", message)
     return failure[0].strip() if failure else message.splitlines()[0]
