@@ -26,10 +26,8 @@ class Reporter(Protocol):
     def warn(self, message: str) -> None:
         """Say something that changes what the result means: a fallback, a foreign digest."""
 
-    def task(
-        self, description: str, total: int | None, unit: str = ""
-    ) -> AbstractContextManager[Task]:
-        """Open a task of `total` units (None: unknown) that is shown until its context ends."""
+    def task(self, description: str, total: int, unit: str = "") -> AbstractContextManager[Task]:
+        """Open a task of `total` units that is shown until its context ends."""
 
 
 class _Silence:
@@ -46,7 +44,7 @@ class _Silence:
     def task(
         self,
         description: str,  # noqa: ARG002
-        total: int | None,  # noqa: ARG002
+        total: int,  # noqa: ARG002
         unit: str = "",  # noqa: ARG002
     ) -> AbstractContextManager[Task]:
         return nullcontext(self)

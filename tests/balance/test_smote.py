@@ -25,9 +25,7 @@ class Listener:
     def warn(self, message: str) -> None:
         self.warnings.append(message)
 
-    def task(
-        self, description: str, total: int | None, unit: str = ""
-    ) -> AbstractContextManager[Task]:
+    def task(self, description: str, total: int, unit: str = "") -> AbstractContextManager[Task]:
         return SILENT.task(description, total, unit)
 
 

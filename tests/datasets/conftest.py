@@ -27,7 +27,7 @@ class Heard:
         self.warnings.append(message)
 
     @contextmanager
-    def task(self, _description: str, total: int | None, _unit: str = "") -> Iterator[Heard]:
+    def task(self, _description: str, total: int, _unit: str = "") -> Iterator[Heard]:
         self.steps.append((total, 0))
         yield self
 

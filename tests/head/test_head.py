@@ -150,7 +150,7 @@ def test_a_head_is_trained_once_and_leaves_nothing_but_the_model(
         warn = note
 
         def task(self, *_: object) -> Any:
-            return SILENT.task("", None)
+            return SILENT.task("", 1)
 
     short = HeadConfig(channels=576, units=(8,), dropout=(0.5,), moved_copies=0, epochs=1)
     first = cached_head_model(backbone, session, dataset, short, reporter=Recorder())

@@ -6,10 +6,8 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +27,8 @@ from fer_fast.backbone.session import open_session
 from fer_fast.backbone.weights import IMAGENET_DIGEST, cached_weights_path, read_tensors
 from fer_fast.datasets.faces import FACE_SIDE
 from fer_fast.errors import FerFastError
+from fer_fast.installed import PACKAGES, RUNTIMES, installed_versions
 from fer_fast.storage import cache_dir, folder_size
-
-_PACKAGES = (
-    "fer-fast",
-    "numpy",
-    "scikit-learn",
-    "imbalanced-learn",
-    "onnx",
-    "tensorflow",
-    "keras",
-    "tf2onnx",
-)
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,7 @@ def diagnose() -> list[Check]:
     """
     return [
         Check("Python", f"{platform.python_version()} ({sys.executable})"),
-        *map(_package, _PACKAGES),
+        *map(_package, PACKAGES),
         _runtime(),
         _try("CUDA build", _cuda_build),
         _try("GPU", _gpu),
@@ -97,17 +85,13 @@ def _try(name: str, look: Callable[[], str]) -> Check:
 
 
 def _package(name: str) -> Check:
-    try:
-        return Check(name, version(name))
-    except PackageNotFoundError:
-        return Check(name, "no", f"{name} is not installed: run `{PIP} install {name}`")
+    if found := installed_versions([name]):
+        return Check(name, found[name])
+    return Check(name, "no", f"{name} is not installed: run `{PIP} install {name}`")
 
 
 def _runtime() -> Check:
-    found = {}
-    for name in ("onnxruntime", "onnxruntime-gpu"):
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
+    found = installed_versions(RUNTIMES)
     described = ", ".join(f"{name} {number}" for name, number in found.items()) or "no"
     if len(found) == 1:
         return Check("ONNX Runtime", described)

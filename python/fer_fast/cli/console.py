@@ -62,7 +62,7 @@ class _Bars(Progress):
 
 
 class _BarTask:
-    def __init__(self, progress: Progress, description: str, total: int | None, unit: str) -> None:
+    def __init__(self, progress: Progress, description: str, total: int, unit: str) -> None:
         self._progress = progress
         self._id = progress.add_task(escape(description), total=total, unit=unit, status="")
 
@@ -77,7 +77,7 @@ class _LoggedTask:
     """A task in a log file: a line when it starts, now and then, and when it ends."""
 
     def __init__(
-        self, note: Callable[[str], None], description: str, total: int | None, unit: str
+        self, note: Callable[[str], None], description: str, total: int, unit: str
     ) -> None:
         self._note = note
         self._description = description
@@ -99,7 +99,7 @@ class _LoggedTask:
         self._last_line = time.perf_counter()
         seconds = self._last_line - self._start
         count = f"{self._done:,}"
-        if self._total not in (None, self._done):
+        if self._done != self._total:
             count += f" of {self._total:,}"
         line = f"{self._description}: {count} {self._unit} in {seconds:.1f} s"
         self._note(f"{line} · {self._status}" if self._status else line)
@@ -122,7 +122,7 @@ class ConsoleReporter:
         )
 
     @contextmanager
-    def task(self, description: str, total: int | None, unit: str = "") -> Iterator[Task]:
+    def task(self, description: str, total: int, unit: str = "") -> Iterator[Task]:
         """Show a bar (terminal) or a line now and then (elsewhere)."""
         if not self._console.is_terminal:
             logged = _LoggedTask(self.note, description, total, unit)

@@ -5,27 +5,15 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_fast.datasets import SPLIT_NAMES
+from fer_fast.installed import PACKAGES, RUNTIMES, installed_versions
 from fer_fast.storage import written_whole
 
 if TYPE_CHECKING:
     from fer_fast.pipeline import PipelineResult
-
-_PACKAGES = (
-    "fer-fast",
-    "numpy",
-    "scikit-learn",
-    "imbalanced-learn",
-    "onnxruntime-gpu",
-    "onnxruntime",
-    "tensorflow",
-    "keras",
-    "tf2onnx",
-)
 
 
 def metrics_document(result: PipelineResult) -> dict[str, Any]:
@@ -54,20 +42,10 @@ def metrics_document(result: PipelineResult) -> dict[str, Any]:
         },
         "device": result.device,
         "model_hash": result.model_hash,
-        "versions": {"python": platform.python_version()} | _installed_versions(),
+        "versions": {"python": platform.python_version()}
+        | installed_versions((*PACKAGES, *RUNTIMES)),
         "parameters": result.settings.as_dict(),
     }
-
-
-def _installed_versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            # Only one of the two ONNX Runtime wheels is ever there.
-            continue
-    return found
 
 
 def save_metrics(path: Path, result: PipelineResult) -> None:
