@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -187,9 +188,23 @@ def test_a_broken_tensorflow_is_one_sentence(
 ) -> None:
     (tmp_path / "tensorflow.py").write_text(tensorflow)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    with pytest.raises(FerFastError, match=f"^exporting the backbone {message}.*$"):
+    with pytest.raises(FerFastError) as failed:
         export_model(random_weights, BackboneConfig(), tmp_path / "model.onnx")
+    assert re.fullmatch(f"exporting the backbone {message}.*", str(failed.value))
     assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.usefixtures("cache")
+def test_what_a_broken_tensorflow_said_is_shown_on_demand(
+    random_weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, debug: bool
+) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('no libtoast.so')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    command = [sys.executable, "-m", "fer_fast", "export", "--weights", str(random_weights.path)]
+    command += ["--out", str(tmp_path / "model.onnx"), *["--debug"] * debug]
+    child = subprocess.run(command, capture_output=True, text=True)
+    assert (child.returncode, "Traceback" in child.stderr) == (2, debug)
 
 
 def test_an_unwritable_place_is_an_output_error(random_weights: Weights, tmp_path: Path) -> None:

@@ -113,10 +113,12 @@ def child_failure(task: str, status: int, log: str) -> FerFastError:
             "some memory or choose a smaller --size"
         )
     last_line = log.strip().rpartition("\n")[2] or f"exit status {status}"
-    return FerFastError(
+    failure = FerFastError(
         f"{task} failed ({last_line}): mend or reinstall TensorFlow, Keras and tf2onnx where they "
-        "are the cause"
+        "are the cause, or see all that they said with --debug"
     )
+    failure.add_note(log)
+    return failure
 
 
 def installed_maker(package: str) -> str | None:

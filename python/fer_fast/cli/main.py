@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     display = common.add_argument_group("display")
     display.add_argument("--no-color", action="store_true", help="print without colours")
     display.add_argument(
-        "--debug", action="store_true", help="show the traceback of an unexpected failure"
+        "--debug", action="store_true", help="show the traceback of a failure that has one"
     )
     for command in _COMMANDS:
         subparser = commands.add_parser(
@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with prompt_interrupts():
             status: int = options.run(options, stdout, ConsoleReporter(stderr))
     except FerFastError as error:
+        if options.debug:
+            stderr.print(*getattr(error, "__notes__", ()), markup=False, highlight=False)
         _print_error(stderr, str(error))
         return USER_ERROR
     except KeyboardInterrupt as interrupt:
