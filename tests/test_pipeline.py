@@ -178,7 +178,7 @@ def test_a_time_budget_cuts_even_the_first_evaluation(
     parameters: dict[str, Any], budget: float
 ) -> None:
     # So many trees take seconds: uncut, the evaluation would give a score in the end.
-    settings = Settings(**parameters | {"ants": 1, "trees": 100_000}, time_budget=budget)
+    settings = Settings(**parameters | {"ants": 1, "trees": 20_000}, time_budget=budget)
     with pytest.raises(ParameterError, match=f"time_budget is {budget:g} s, .* before the first"):
         run_pipeline(settings)
 
