@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -197,19 +197,24 @@ def million(n_ants: int, q0: float, share: float) -> dict:
 
 def one_million(n_ants: int, q0: float, share: float) -> dict:
     eta = desirability(1_000_000)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_rss_mib()
     rust = Rust(eta, n_ants, q0, int(share * 1_000_000))
     # By run, since ask would hold the index arrays of all ants at once.
     taken = seconds(lambda: rust.colony.run(lambda _: 1.0, n_iterations=1))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "ants": n_ants,
         "q0": q0,
         "share": share,
         "seconds": taken,
-        "peak_rss_mib": peak / 1024,
-        "rss_before_mib": before / 1024,
+        "peak_rss_mib": peak_rss_mib(),
+        "rss_before_mib": before,
     }
+
+
+def peak_rss_mib() -> float:
+    # getrusage's ru_maxrss would count what the parent held when it started this process.
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
 def cell(row: dict, name: str) -> str:

@@ -8,11 +8,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import hypothesis
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fer_fast.backbone import Weights, resolve_weights
+from fer_fast.backbone.architecture import LAYERS
+from fer_fast.backbone.weights import write_tensors
 from fer_fast.errors import WeightsError
+
+# On a loaded machine any example may be slow.
+hypothesis.settings.register_profile("untimed")
+hypothesis.settings.load_profile("untimed")
 
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -45,15 +55,72 @@ def imagenet() -> Weights:
         pytest.skip(f"no ImageNet weights: {error}")
 
 
+@pytest.fixture(scope="session")
+def faces() -> NDArray[np.uint8]:
+    """Return 40 images with structure at every scale, an all-black and an all-white one."""
+    rng = np.random.default_rng(3)
+    layers = [
+        np.kron(rng.integers(0, 256, (40, side, side)), np.ones((1, 48 // side, 48 // side)))
+        for side in (2, 6, 16, 48)
+    ]
+    images = np.mean(layers, axis=0).astype(np.uint8)
+    images[0], images[1] = 0, 255
+    return images
+
+
+@pytest.fixture(scope="session")
+def random_network(faces: NDArray[np.uint8]) -> Any:
+    """Return a Keras MobileNetV2 whose features vary as much as those of a trained one.
+
+    Its kernels are random. Without the batch statistics its features would be about 1e-11, and any
+    absolute tolerance would hold of them.
+    """
+    import keras
+
+    keras.utils.set_random_seed(7)
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(48, 48, 3)
+    )
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    images = np.repeat(faces[..., None] / np.float32(127.5) - 1, 3, axis=-1)
+    network(images, training=True)
+    return network
+
+
+@pytest.fixture(scope="session")
+def random_weights(random_network: Any, tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """Return `random_network`'s weights as a file that needs no network to get."""
+    tensors = [
+        np.asarray(tensor)
+        for layer, _ in LAYERS
+        for tensor in random_network.get_layer(layer).get_weights()
+    ]
+    path = tmp_path_factory.mktemp("weights") / "random.h5"
+    write_tensors(path, tensors)
+    return resolve_weights(path)
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache in which tests find the models that others have exported."""
+    return tmp_path_factory.mktemp("shared-cache")
+
+
 @pytest.fixture
 def run_cli(tmp_path: Path) -> RunCli:
-    """Return a function that runs the real ``fer-fast`` in a folder of its own."""
+    """Return a function that runs the real ``fer-fast`` in a folder, and with a cache, of its own.
+
+    Keywords are variables of its environment.
+    """
+    own = {"FER_FAST_CACHE": str(tmp_path / "cache")}
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "fer_fast", *map(str, arguments)],
             cwd=tmp_path,
-            env=os.environ | environment,
+            env=os.environ | own | environment,
             capture_output=True,
             text=True,
             timeout=300,

@@ -56,3 +56,16 @@ def test_the_ends_of_a_range_belong_to_it(name, value):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_valid(preset):
     assert Settings(**PRESETS[preset]).as_dict().items() >= PRESETS[preset].items()
+
+
+def test_a_head_that_mirrors_already_refuses_mirror_images():
+    with pytest.raises(ParameterError, match="mirror goes without a head, and head is 'dense'"):
+        Settings(mirror=True, head="dense")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("balance", "smote"), ("head", "dense"), ("mirror", True)]
+)
+def test_rows_that_the_features_or_the_forest_know_do_not_judge(name, value):
+    with pytest.raises(ParameterError, match=f"judged_on is 'out-of-bag' and {name} is {value!r}"):
+        Settings(**{"balance": "none", "judged_on": "out-of-bag", name: value})

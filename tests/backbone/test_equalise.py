@@ -37,7 +37,7 @@ def test_any_number_of_brightest_pixels_gives_the_levels_of_pillow() -> None:
     assert (expected == faces).all(axis=(1, 2)).sum() > 200
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.integers(0, 255), min_size=1, max_size=256, unique=True),
     st.integers(0, 2**32 - 1),

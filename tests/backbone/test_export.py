@@ -57,16 +57,15 @@ def test_features_of_calibrated_random_weights_are_those_of_keras(
 
 
 def test_the_graph_resizes_as_pillow_does(
-    random_weights: Weights, faces: NDArray[np.uint8], tmp_path: Path
+    random_weights: Weights, resizing_model: Path, faces: NDArray[np.uint8]
 ) -> None:
     import keras
 
-    export_model(random_weights, BackboneConfig(size=80), tmp_path / "80.onnx")
     network = keras.applications.MobileNetV2(
         include_top=False, weights=str(random_weights.path), input_shape=(80, 80, 3)
     )
     expected = network.predict(_as_network_input(faces, 80), verbose=0).reshape(len(faces), -1)
-    features = _run(tmp_path / "80.onnx", faces)
+    features = _run(resizing_model, faces)
     assert features.shape == (len(faces), 3 * 3 * 1280)
     assert np.abs(features - expected).max() <= 1e-3 * np.abs(expected).max()
 
@@ -154,7 +153,10 @@ def test_an_export_elsewhere_computes_the_same_and_leaves_nothing_else(
 
 @pytest.mark.usefixtures("cache")
 def test_the_cache_is_used_mends_itself_and_tells_weights_apart(
-    random_weights: Weights, faces: NDArray[np.uint8], recorder: Any
+    random_weights: Weights,
+    faces: NDArray[np.uint8],
+    recorder: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = BackboneConfig(size=32)
     first = cached_model(random_weights, config, reporter=recorder)
@@ -168,8 +170,13 @@ def test_the_cache_is_used_mends_itself_and_tells_weights_apart(
     mended = cached_model(random_weights, config, reporter=recorder)
     np.testing.assert_allclose(_run(mended, faces), features, rtol=1e-4, atol=1e-5)
     assert ["damaged" in warning for warning in recorder.warnings] == [True]
-    other = Weights(random_weights.path, "", digest="0" * 64)
-    assert cached_model(other, config) != first
+    # Without an exporter a model is either found or missed.
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    assert cached_model(random_weights, config) == first
+    with pytest.raises(FerFastError, match="needs tf2onnx"):
+        cached_model(Weights(random_weights.path, "", digest="0" * 64), config)
+    with pytest.raises(FerFastError, match="needs tf2onnx"):
+        cached_model(random_weights, BackboneConfig(size=40))
 
 
 @pytest.mark.parametrize(
@@ -217,3 +224,20 @@ def test_an_unwritable_place_is_an_output_error(random_weights: Weights, tmp_pat
 def test_sizes_out_of_range_are_refused(size: int) -> None:
     with pytest.raises(ParameterError, match=f"size is {size}"):
         BackboneConfig(size=size)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"taps": ("block_99_expand_relu",)}, "no tap 'block_99_expand_relu'"),
+        ({"taps": ("out_relu", "out_relu")}, "name each layer once"),
+        ({"taps": ()}, "name each layer once"),
+        ({"size": 32, "pooling": "2x2"}, "one cell at 32 pixels"),
+        ({"pooling": "3x3"}, "pooling is '3x3'"),
+    ],
+)
+def test_layers_and_pooling_that_no_graph_could_have_are_refused(
+    config: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        BackboneConfig(**config)

@@ -17,7 +17,9 @@ def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float
     return (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-@pytest.mark.parametrize("model", ["imagenet_model", "random_model", "equalised_model"])
+@pytest.mark.parametrize(
+    "model", ["imagenet_model", "random_model", "equalised_model", "resizing_model"]
+)
 def test_half_precision_points_the_same_way(
     model: str, faces: NDArray[np.uint8], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -28,18 +30,6 @@ def test_half_precision_points_the_same_way(
     expected = open_session(single, "cpu").features(faces)
     assert _cosines(half, expected).min() >= 0.999
     assert np.abs(half - expected).max() > 0
-
-
-def test_a_resizing_model_converts(
-    random_weights: Any, faces: NDArray[np.uint8], tmp_path: Path
-) -> None:
-    from fer_fast.backbone import BackboneConfig, export_model
-
-    export_model(random_weights, BackboneConfig(size=64), tmp_path / "single.onnx")
-    write_half(tmp_path / "single.onnx", tmp_path / "half.onnx")
-    half = open_session(tmp_path / "half.onnx", "cpu").features(faces)
-    expected = open_session(tmp_path / "single.onnx", "cpu").features(faces)
-    assert _cosines(half, expected).min() >= 0.999
 
 
 def test_a_tap_in_the_first_block_is_refused(random_weights: Any, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def distances_of(X, neighbors):
     return (gaps**2).sum(axis=2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32),
     st.integers(8, 60),

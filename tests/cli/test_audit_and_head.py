@@ -26,18 +26,21 @@ def few_faces(tmp_path):
 
 
 @pytest.fixture
-def backbone(imagenet, few_faces):
+def backbone(random_weights, few_faces):
     return (
-        *("--data", few_faces, "--weights", imagenet.path, "--device", "cpu"),
-        *("--size", 64, "--taps", "block_3_expand_relu", "block_6_expand_relu"),
-        *("--pooling", "global"),
+        *("--data", few_faces, "--weights", random_weights.path, "--device", "cpu"),
+        *("--size", 64, "--taps", "block_13_expand_relu", "--pooling", "2x2"),
     )
 
 
-def test_the_audit_counts_and_compares(run_cli, backbone, tmp_path):
+@pytest.fixture
+def environment(shared_cache):
+    return {"FER_FAST_CACHE": str(shared_cache)}
+
+
+def test_the_audit_counts_and_compares(run_cli, backbone, environment, tmp_path):
     out = tmp_path / "audit.json"
-    cache = {"FER_FAST_CACHE": str(tmp_path / "cache")}
-    result = run_cli("audit", *backbone, "--out", out, **cache)
+    result = run_cli("audit", *backbone, "--out", out, **environment)
     assert result.returncode == 0, result.stderr
     found = json.loads(out.read_text())
     assert found["integrity"]["redundant"] == 1
@@ -48,19 +51,20 @@ def test_the_audit_counts_and_compares(run_cli, backbone, tmp_path):
         assert f"{protocol['scores']['accuracy']:.3f}" in result.stdout
 
 
-def test_the_exported_file_is_the_one_that_the_features_came_from(run_cli, backbone, tmp_path):
+def test_the_exported_file_is_the_one_that_the_features_came_from(
+    run_cli, backbone, environment, shared_cache, tmp_path
+):
     head = ("--head", "dense", "--head-epochs", 2)
-    cache = {"FER_FAST_CACHE": str(tmp_path / "cache")}
     # What a killed training would have left behind.
-    left = tmp_path / "cache" / "unfinished" / "tmp"
+    left = shared_cache / "unfinished" / "tmp"
     left.mkdir(parents=True)
     (left / "view-0.npy").write_bytes(bytes(3_100_000))
-    extracted = run_cli("extract", *backbone, *head, "--out", "features-0.5", **cache)
+    extracted = run_cli("extract", *backbone, *head, "--out", "features-0.5", **environment)
     assert extracted.returncode == 0, extracted.stderr
     assert "removed 3.1 MB" in extracted.stderr
     assert list(left.parent.iterdir()) == []
     assert "150 faces × 128 features" in extracted.stdout
-    exported = run_cli("export", *backbone, *head, "--out", "faces.onnx", **cache)
+    exported = run_cli("export", *backbone, *head, "--out", "faces.onnx", **environment)
     assert exported.returncode == 0, exported.stderr
     assert "trained before" in exported.stderr
     with np.load(tmp_path / "features-0.5") as arrays, np.load(tmp_path / "few.npz") as faces:

@@ -74,7 +74,7 @@ def tables(draw) -> bytes:
 EXTRA = ([], [], ["index"], ["note"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tables(), st.integers(1, 4))
 def test_reads_what_the_csv_module_reads(text, rows_together):
     assert_same(read(text, rows_together), read_slowly(text))

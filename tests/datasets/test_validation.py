@@ -28,7 +28,7 @@ DATASETS = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(DATASETS)
 def test_moves_training_rows_alone_and_keeps_equal_images_together(dataset):
     divided = with_validation_split(dataset)
@@ -39,7 +39,7 @@ def test_moves_training_rows_alone_and_keeps_equal_images_together(dataset):
     assert not set(groups[divided.rows(Split.TRAINING)]) & set(groups[moved])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(DATASETS, st.randoms(use_true_random=False))
 def test_does_not_depend_on_the_order_of_the_rows(dataset, chance):
     # Of equal images under several labels the first decides, so let labels follow images.

@@ -32,12 +32,11 @@ QUICK = HeadConfig(
 
 
 @pytest.fixture(scope="module")
-def backbone(imagenet: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backbone(random_weights: Weights, shared_cache: Path) -> Path:
+    config = BackboneConfig(size=64, taps=("block_13_expand_relu",), pooling="2x2")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_FAST_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return cached_model(
-            imagenet, BackboneConfig(size=64, taps=("block_13_expand_relu",), pooling="2x2")
-        )
+        patch.setenv("FER_FAST_CACHE", str(shared_cache))
+        return cached_model(random_weights, config)
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def score(subset):
     return None if len(subset) % 7 == 3 else float(subset.sum() % 5)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(colonies())
 def test_the_reference_builds_the_same_subsets_and_pheromone(case):
     eta, parameters = case

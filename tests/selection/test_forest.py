@@ -66,7 +66,7 @@ def test_single_feature_tree_equals_scikit_learns(n_classes, params):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(3, 60), st.integers(1, 40), st.integers(2, 5))
 def test_full_growth_is_pure_on_its_own_rows(seed, n_rows, n_features, n_classes):
     rng = np.random.default_rng(seed)
@@ -82,7 +82,7 @@ def test_full_growth_is_pure_on_its_own_rows(seed, n_rows, n_features, n_classes
         np.testing.assert_allclose(probabilities[row], shares, atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32))
 def test_moving_columns_together_with_the_subset_changes_nothing(seed):
     rng = np.random.default_rng(seed)
