@@ -112,7 +112,7 @@ class Settings:
         Stratified training rows in one evaluation; 0 for all.
     fitness_depth : int or None
         Depth bound of the trees that judge a subset; None grows them until their leaves are pure.
-        Shallow ones cost less and rank subsets of one size more steadily.
+        Shallow ones cost less.
     scoring : {"f1_macro", "accuracy"}
         What an evaluation maximises.
     judged_on : {"public-test", "out-of-bag"}
@@ -277,5 +277,5 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 ``paper`` is *Optimizing Facial Expression Recognition Features with Pre-trained CNNs* to the
 letter, with every training row in each evaluation. ``best`` has the input size, taps and head that
-scored best on PublicTest, and judges subsets by trees of 8 levels, which rank them more steadily.
+scored best on PublicTest, and judges subsets by trees of 8 levels, which cost less.
 """
