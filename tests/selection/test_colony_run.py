@@ -87,6 +87,16 @@ def test_no_subset_is_scored_twice():
     assert one.history[-1]["evaluations"] == 0
 
 
+def test_the_largest_subsets_are_scored_first():
+    one = colony(n_ants=20)
+    subsets = one.ask()
+    ants = sorted(one.unscored(), key=lambda ant: len(subsets[ant]), reverse=True)
+    assert ants != one.unscored()
+    events = []
+    one.run(fitness, n_iterations=1, callback=events.append)
+    assert [event.ant for event in events] == ants
+
+
 def test_the_history_tells_scores_and_sizes():
     one = colony(phi=0.9)
     subsets = one.ask()
@@ -135,7 +145,7 @@ class Odd:
 @pytest.mark.parametrize(
     ("returned", "error", "says"),
     [
-        (float("nan"), ValueError, "returned nan .float. for ant 0 in iteration 0"),
+        (float("nan"), ValueError, "returned nan .float. for ant [0-7] in iteration 0"),
         (float("inf"), ValueError, "finite number"),
         ("0.5", TypeError, "returned '0.5' .str."),
         (None, TypeError, "returned None"),

@@ -260,10 +260,11 @@ impl Colony {
 
     /// Run iterations: build the subsets, score each with `fitness`, update the pheromone.
     ///
-    /// A subset that has a score is never scored again. Whenever a run ends before its last
-    /// iteration is complete, what was scored is kept, and the next run scores the rest: the two
-    /// together give what one uninterrupted run gives. Ctrl-C ends a run in that way too, once the
-    /// evaluations under way have ended; a second Ctrl-C leaves them behind and raises
+    /// A subset that has a score is never scored again. Of an iteration's subsets the largest are
+    /// scored first, equally large ones in the order of their ants. Whenever a run ends before its
+    /// last iteration is complete, what was scored is kept, and the next run scores the rest: the
+    /// two together give what one uninterrupted run gives. Ctrl-C ends a run in that way too, once
+    /// the evaluations under way have ended; a second Ctrl-C leaves them behind and raises
     /// KeyboardInterrupt.
     ///
     /// Parameters

@@ -1,5 +1,6 @@
 //! Scoring ants with a Python callable, on threads that the main thread watches over.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -202,13 +203,17 @@ impl<'a> Wave<'a> {
     ) -> PyResult<Self> {
         let (sender, outcomes) = channel();
         let mut core = colony.core(py);
+        let subsets = core.ask().to_vec();
+        let mut waiting = core.unscored().map_err(to_python)?;
+        // A large subset that started last would leave the other threads idle.
+        waiting.sort_by_key(|&ant| Reverse(subsets[ant].len()));
         Ok(Self {
             colony,
             request,
             pool,
             start,
-            subsets: core.ask().to_vec(),
-            waiting: core.unscored().map_err(to_python)?.into(),
+            subsets,
+            waiting: waiting.into(),
             under_way: 0,
             cut: 0,
             must_launch,
