@@ -5,6 +5,7 @@
     reason = "Python reads these comments, as numpydoc"
 )]
 
+mod call;
 mod run;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -13,6 +13,7 @@ use pyo3::import_exception;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::call::call;
 use super::{Colony, ParameterError, subset_array, to_python};
 
 import_exception!(fer_fast.selection._exceptions, EvaluationCut);
@@ -383,7 +384,8 @@ fn call_fitness(
     iteration: usize,
     ant: usize,
 ) -> PyResult<Option<f64>> {
-    let returned = match fitness.bind(py).call1((subset_array(py, subset),)) {
+    let arguments = (subset_array(py, subset),).into_pyobject(py)?;
+    let returned = match call(fitness.bind(py), &arguments) {
         Ok(returned) => returned,
         Err(error) if error.is_instance_of::<EvaluationCut>(py) => return Ok(None),
         Err(error) => return Err(error),
