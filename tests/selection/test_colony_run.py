@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import signal
 import subprocess
@@ -514,3 +515,61 @@ raise SystemExit(3)
         signals=2,
     )
     assert (code, out.split(), err) == (3, ["raised"], "")
+
+
+@pytest.fixture
+def stuck():
+    """A fitness whose first three calls begin together; the last of them does not end."""
+    together, release = threading.Barrier(3), threading.Event()
+
+    def fitness(_):
+        if together.wait() == 2:
+            release.wait(60)
+        return 1.0
+
+    yield fitness
+    release.set()
+
+
+def test_a_second_ctrl_c_that_the_callback_meets_raises(stuck):
+    one = colony()
+    with pytest.raises(KeyboardInterrupt):
+        one.run(stuck, n_jobs=3, callback=lambda _: signal.raise_signal(signal.SIGINT))
+    assert one.evaluations == 2
+
+
+@pytest.fixture
+def signals():
+    """Sets a handler of SIGUSR1, and sends the signal after each of some times."""
+    senders = []
+
+    def start(handler, *seconds):
+        signal.signal(signal.SIGUSR1, handler)
+        for delay in seconds:
+            senders.append(threading.Timer(delay, os.kill, (os.getpid(), signal.SIGUSR1)))
+            senders[-1].start()
+
+    previous = signal.getsignal(signal.SIGUSR1)
+    yield start
+    for sender in senders:
+        sender.join()
+    signal.signal(signal.SIGUSR1, previous)
+
+
+@pytest.mark.parametrize(("seconds", "grace"), [((0.1, 0.3), None), ((0.1,), 0.05)])
+def test_the_exception_of_another_signal_ends_a_run_like_ctrl_c(stuck, signals, seconds, grace):
+    def handler(*_):
+        raise BrokenError
+
+    one = colony()
+    signals(handler, *seconds)
+    with pytest.raises(BrokenError):
+        one.run(stuck, n_jobs=3, interrupt_grace=grace)
+    assert one.evaluations == 2
+
+
+def test_ctrl_c_while_subsets_are_built_starts_no_evaluation(signals):
+    one, calls = Colony(np.ones(1_000_000), q0=0.0), []
+    signals(signal.default_int_handler, 0.02)
+    assert one.run(calls.append) == "interrupted"
+    assert not calls

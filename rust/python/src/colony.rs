@@ -265,8 +265,10 @@ impl Colony {
     /// scored first, equally large ones in the order of their ants. Whenever a run ends before its
     /// last iteration is complete, what was scored is kept, and the next run scores the rest: the
     /// two together give what one uninterrupted run gives. Ctrl-C ends a run in that way too, once
-    /// the evaluations under way have ended; a second Ctrl-C leaves them behind and raises
-    /// KeyboardInterrupt.
+    /// the evaluations under way have ended. A second one, or one while a run is ending by an
+    /// exception, raises KeyboardInterrupt and leaves them behind: they go on, unheeded, until
+    /// they end or the process does. What the handler of another signal raises is treated alike,
+    /// but the first one is raised too.
     ///
     /// Parameters
     /// ----------
@@ -286,8 +288,8 @@ impl Colony {
     ///     Called with an `Evaluation` in the thread that called `run`, after every evaluation, in
     ///     the order in which they end. A true return value ends the run. It may read the colony.
     /// interrupt_grace : float or None
-    ///     Seconds for which the first Ctrl-C waits for evaluations under way; None: until they
-    ///     end.
+    ///     Seconds for which the first Ctrl-C, or exception of another signal's handler, waits for
+    ///     evaluations under way; None: until they end.
     ///
     /// Returns
     /// -------

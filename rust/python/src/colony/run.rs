@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use fer_fast_colony::Subset;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyException, PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError,
+};
 use pyo3::import_exception;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -229,6 +231,10 @@ impl<'a> Wave<'a> {
     /// Evaluates until no ant is waiting or the wave must stop, and nothing is under way.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
         loop {
+            self.look_for_signals(py);
+            if self.give_up.is_some_and(|time| Instant::now() >= time) {
+                break;
+            }
             self.launch(py);
             if self.under_way == 0 {
                 break;
@@ -238,10 +244,6 @@ impl<'a> Wave<'a> {
                 Ok(outcome) => self.settle(py, outcome),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
-            }
-            self.look_for_signals(py)?;
-            if self.give_up.is_some_and(|time| Instant::now() >= time) {
-                break;
             }
         }
         self.failure.take().map_or(Ok(()), Err)
@@ -293,8 +295,13 @@ impl<'a> Wave<'a> {
             }
             self.call_back(py, ant, score)
         });
-        if let Err(error) = recorded {
-            self.fail(py, error);
+        match recorded {
+            Ok(()) => {}
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                self.failure.get_or_insert(error);
+            }
+            // A signal came while the callback ran.
+            Err(error) => self.interrupt(py, error),
         }
     }
 
@@ -327,27 +334,26 @@ impl<'a> Wave<'a> {
         })
     }
 
-    fn look_for_signals(&mut self, py: Python<'_>) -> PyResult<()> {
-        let Err(error) = py.check_signals() else {
-            return Ok(());
-        };
-        if self.give_up.is_some() || self.stop == Some(Stop::Interrupted) {
-            return Err(error);
+    fn look_for_signals(&mut self, py: Python<'_>) {
+        if let Err(error) = py.check_signals() {
+            self.interrupt(py, error);
         }
-        self.fail(py, error);
-        Ok(())
     }
 
-    /// Ends the run: the first failure is raised later, an interrupt only stops.
-    fn fail(&mut self, py: Python<'_>, error: PyErr) {
+    /// Ends the run by what a signal's handler raised: after the grace, or at once if the run was
+    /// ending already by a failure or another signal.
+    fn interrupt(&mut self, py: Python<'_>, error: PyErr) {
+        if self.failure.is_some() || self.stop == Some(Stop::Interrupted) {
+            self.failure = Some(error);
+            self.give_up = Some(Instant::now());
+            return;
+        }
+        let grace = self.request.interrupt_grace;
+        self.give_up = grace.map(|grace| Instant::now() + grace);
         if error.is_instance_of::<PyKeyboardInterrupt>(py) {
             self.stop = Some(Stop::Interrupted);
-            self.give_up = self
-                .request
-                .interrupt_grace
-                .map(|grace| Instant::now() + grace);
         } else {
-            self.failure.get_or_insert(error);
+            self.failure = Some(error);
         }
     }
 }
