@@ -408,6 +408,13 @@ def test_a_desirability_of_another_shape_is_refused():
         Colony(np.ones((2, 3)))
 
 
+def test_a_desirability_may_be_a_field_of_packed_records():
+    records = np.zeros(60, dtype=[("name", "S3"), ("eta", np.float64)])
+    records["eta"] = ETA
+    packed = Colony(records["eta"], n_ants=8, q0=0.5, seed=4)
+    assert picture(by_hand(packed, 2)) == picture(by_hand(colony(), 2))
+
+
 def test_calls_out_of_turn_and_wrong_scores_are_refused_and_change_nothing():
     one = colony()
     with pytest.raises(RuntimeError, match="call ask first"):

@@ -472,9 +472,10 @@ fn natural<T: TryFrom<i128>>(name: &str, value: i128) -> PyResult<T> {
 /// Any one-dimensional array-like of numbers, as numpy would convert it.
 fn float_vector(py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
     let float64 = numpy::dtype::<f64>(py);
+    // A copy: a field of a packed record array is not aligned, which `as_array` does not see.
     let array = py
         .import("numpy")?
-        .call_method1("asarray", (values, float64))?;
+        .call_method1("array", (values, float64))?;
     let array: PyReadonlyArray1<'_, f64> = array.extract().map_err(|_| {
         PyTypeError::new_err("desirability must be a one-dimensional array of numbers")
     })?;
