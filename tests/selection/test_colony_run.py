@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 
 import numpy as np
@@ -264,6 +265,44 @@ def test_a_cut_evaluation_leaves_its_ant_without_a_score():
     assert one.best_score == max(event.score for event in events if event.score is not None)
     assert events[-1].settled == 8
     assert not all(row["complete"] for row in one.history)
+
+
+def cut(_):
+    raise EvaluationCut
+
+
+def test_ants_equal_to_a_cut_one_are_settled_with_it():
+    one, events = Colony(ETA[:5], n_ants=20, seed=1), []
+    one.ask()
+    assert len(one.unscored()) < 20
+    one.run(cut, n_iterations=1, callback=events.append)
+    assert [event.settled for event in events] == sorted({event.settled for event in events})
+    assert events[-1].settled == 20
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ({"time_budget": 0.2}, "time_budget"),
+        ({"callback": lambda event: event.settled == event.n_ants}, "callback"),
+    ],
+)
+def test_ants_cut_where_a_run_ends_are_scored_by_the_next(end, reason):
+    one, calls = colony(), []
+    one.ask()
+    n_calls = len(one.unscored())
+
+    def cut_last(subset):
+        calls.append(subset)
+        if len(calls) < n_calls:
+            return fitness(subset)
+        time.sleep(0.3)
+        raise EvaluationCut
+
+    assert one.run(cut_last, **end) == reason
+    assert one.iteration == 0
+    assert one.run(fitness) == "iterations"
+    assert picture(one) == picture(by_hand(colony(), 3))
 
 
 def test_fitness_and_callback_may_read_the_colony_but_not_change_it():

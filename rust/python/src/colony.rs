@@ -275,7 +275,8 @@ impl Colony {
     /// fitness : callable
     ///     Takes a subset, an ascending int64 array of feature indices, and returns a finite
     ///     number, higher is better. It must be a pure function, and safe to call from `n_jobs`
-    ///     threads at once. By raising `EvaluationCut` it leaves the ant without a score.
+    ///     threads at once. By raising `EvaluationCut` it leaves the ant without a score; if the
+    ///     run ends in that iteration, the next run scores it.
     /// n_iterations : int
     ///     Iterations to close, an open one included.
     /// n_jobs : int

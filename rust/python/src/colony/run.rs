@@ -186,6 +186,7 @@ struct Wave<'a> {
     subsets: Vec<Subset>,
     waiting: VecDeque<usize>,
     under_way: usize,
+    /// Ants whose evaluation was cut, or that of an equal subset.
     cut: usize,
     must_launch: bool,
     stop: Option<Stop>,
@@ -246,11 +247,21 @@ impl<'a> Wave<'a> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        if self.cut > 0 && self.is_over_budget() {
+            self.stop.get_or_insert(Stop::TimeBudget);
+        }
         self.failure.take().map_or(Ok(()), Err)
     }
 
+    /// Whether the iteration is over: ants that were cut where the run ends are left to the next.
     fn is_complete(&self) -> bool {
-        self.waiting.is_empty() && self.under_way == 0
+        let all_settled = self.waiting.is_empty() && self.under_way == 0;
+        all_settled && (self.cut == 0 || self.stop.is_none())
+    }
+
+    fn is_over_budget(&self) -> bool {
+        let budget = self.request.time_budget;
+        budget.is_some_and(|budget| self.start.elapsed() >= budget)
     }
 
     /// Hands waiting ants to idle threads.
@@ -277,8 +288,7 @@ impl<'a> Wave<'a> {
         if self.stop.is_some() || self.failure.is_some() || self.waiting.is_empty() {
             return false;
         }
-        let budget = self.request.time_budget;
-        if budget.is_some_and(|budget| self.start.elapsed() >= budget) && !self.must_launch {
+        if self.is_over_budget() && !self.must_launch {
             self.stop = Some(Stop::TimeBudget);
         }
         self.stop.is_none()
@@ -291,7 +301,7 @@ impl<'a> Wave<'a> {
         let recorded = score.and_then(|score| {
             match score {
                 Some(score) => self.colony.core(py).record(ant, score).map_err(to_python)?,
-                None => self.cut += 1,
+                None => self.cut += self.equals(ant),
             }
             self.call_back(py, ant, score)
         });
@@ -303,6 +313,12 @@ impl<'a> Wave<'a> {
             // A signal came while the callback ran.
             Err(error) => self.interrupt(py, error),
         }
+    }
+
+    /// How many ants, `ant` included, have its subset.
+    fn equals(&self, ant: usize) -> usize {
+        let mine = &self.subsets[ant];
+        self.subsets.iter().filter(|&subset| subset == mine).count()
     }
 
     fn call_back(&mut self, py: Python<'_>, ant: usize, score: Option<f64>) -> PyResult<()> {
