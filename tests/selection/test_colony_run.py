@@ -162,6 +162,21 @@ def test_a_fitness_that_returns_no_finite_number_is_named(returned, error, says)
     assert one.best_score is None
 
 
+def test_why_a_result_is_no_number_is_kept():
+    with pytest.raises(TypeError, match="Odd") as caught:
+        colony().run(lambda _: Odd())
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_more_threads_than_ants_and_a_grace_without_end_are_no_trouble():
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    one = colony()
+    assert one.run(fitness, n_jobs=1_000_000, n_iterations=1) == "iterations"
+    assert one.run(fitness, callback=interrupt, interrupt_grace=1e19) == "interrupted"
+
+
 @pytest.mark.parametrize("returned", [1, True, np.float32(1), np.float64(1), np.int64(1)])
 def test_any_real_number_is_a_score(returned):
     one = colony()

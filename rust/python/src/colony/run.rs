@@ -151,8 +151,9 @@ struct Outcome {
 
 /// Runs the iterations; the caller has the colony's turn.
 pub fn run(py: Python<'_>, colony: &Colony, request: &Request) -> PyResult<Stop> {
+    let n_ants = colony.core(py).parameters().n_ants;
     let pool = ThreadPoolBuilder::new()
-        .num_threads(request.n_jobs)
+        .num_threads(request.n_jobs.min(n_ants))
         .thread_name(|worker| format!("fer-fast-ant-{worker}"))
         .build()
         .map_err(|error| PyRuntimeError::new_err(format!("no threads to run ants: {error}")))?;
@@ -365,7 +366,7 @@ impl<'a> Wave<'a> {
             return;
         }
         let grace = self.request.interrupt_grace;
-        self.give_up = grace.map(|grace| Instant::now() + grace);
+        self.give_up = grace.and_then(|grace| Instant::now().checked_add(grace));
         if error.is_instance_of::<PyKeyboardInterrupt>(py) {
             self.stop = Some(Stop::Interrupted);
         } else {
@@ -423,6 +424,10 @@ fn call_fitness(
     match returned.extract::<f64>() {
         Ok(score) if score.is_finite() => Ok(Some(score)),
         Ok(_) => Err(PyValueError::new_err(described()?)),
-        Err(_) => Err(PyTypeError::new_err(described()?)),
+        Err(cause) => {
+            let error = PyTypeError::new_err(described()?);
+            error.set_cause(py, Some(cause));
+            Err(error)
+        }
     }
 }
