@@ -422,6 +422,7 @@ def test_a_broken_state_is_refused(text):
     [
         ({"n_ants": 0}, "n_ants is 0"),
         ({"n_ants": -1}, "n_ants is -1"),
+        ({"n_ants": 2**32 - 1}, "n_ants is 4294967295: it must lie between 1 and 1048576"),
         ({"alpha": -0.1}, "alpha is -0.1"),
         ({"beta": float("inf")}, "beta is inf"),
         ({"q0": 1.5}, "q0 is 1.5"),
