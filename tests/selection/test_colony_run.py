@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 
 import numpy as np
@@ -87,6 +89,16 @@ def test_no_subset_is_scored_twice():
     assert one.history[-1]["evaluations"] == 0
 
 
+def test_the_largest_subsets_are_scored_first():
+    one = colony(n_ants=20)
+    subsets = one.ask()
+    ants = sorted(one.unscored(), key=lambda ant: len(subsets[ant]), reverse=True)
+    assert ants != one.unscored()
+    events = []
+    one.run(fitness, n_iterations=1, callback=events.append)
+    assert [event.ant for event in events] == ants
+
+
 def test_the_history_tells_scores_and_sizes():
     one = colony(phi=0.9)
     subsets = one.ask()
@@ -135,7 +147,7 @@ class Odd:
 @pytest.mark.parametrize(
     ("returned", "error", "says"),
     [
-        (float("nan"), ValueError, "returned nan .float. for ant 0 in iteration 0"),
+        (float("nan"), ValueError, "returned nan .float. for ant [0-7] in iteration 0"),
         (float("inf"), ValueError, "finite number"),
         ("0.5", TypeError, "returned '0.5' .str."),
         (None, TypeError, "returned None"),
@@ -148,6 +160,21 @@ def test_a_fitness_that_returns_no_finite_number_is_named(returned, error, says)
     with pytest.raises(error, match=says):
         one.run(lambda _: returned)
     assert one.best_score is None
+
+
+def test_why_a_result_is_no_number_is_kept():
+    with pytest.raises(TypeError, match="Odd") as caught:
+        colony().run(lambda _: Odd())
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_more_threads_than_ants_and_a_grace_without_end_are_no_trouble():
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    one = colony()
+    assert one.run(fitness, n_jobs=1_000_000, n_iterations=1) == "iterations"
+    assert one.run(fitness, callback=interrupt, interrupt_grace=1e19) == "interrupted"
 
 
 @pytest.mark.parametrize("returned", [1, True, np.float32(1), np.float64(1), np.int64(1)])
@@ -255,6 +282,44 @@ def test_a_cut_evaluation_leaves_its_ant_without_a_score():
     assert not all(row["complete"] for row in one.history)
 
 
+def cut(_):
+    raise EvaluationCut
+
+
+def test_ants_equal_to_a_cut_one_are_settled_with_it():
+    one, events = Colony(ETA[:5], n_ants=20, seed=1), []
+    one.ask()
+    assert len(one.unscored()) < 20
+    one.run(cut, n_iterations=1, callback=events.append)
+    assert [event.settled for event in events] == sorted({event.settled for event in events})
+    assert events[-1].settled == 20
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ({"time_budget": 0.2}, "time_budget"),
+        ({"callback": lambda event: event.settled == event.n_ants}, "callback"),
+    ],
+)
+def test_ants_cut_where_a_run_ends_are_scored_by_the_next(end, reason):
+    one, calls = colony(), []
+    one.ask()
+    n_calls = len(one.unscored())
+
+    def cut_last(subset):
+        calls.append(subset)
+        if len(calls) < n_calls:
+            return fitness(subset)
+        time.sleep(0.3)
+        raise EvaluationCut
+
+    assert one.run(cut_last, **end) == reason
+    assert one.iteration == 0
+    assert one.run(fitness) == "iterations"
+    assert picture(one) == picture(by_hand(colony(), 3))
+
+
 def test_fitness_and_callback_may_read_the_colony_but_not_change_it():
     one = colony()
     refusals, states = [], []
@@ -357,6 +422,7 @@ def test_a_broken_state_is_refused(text):
     [
         ({"n_ants": 0}, "n_ants is 0"),
         ({"n_ants": -1}, "n_ants is -1"),
+        ({"n_ants": 2**32 - 1}, "n_ants is 4294967295: it must lie between 1 and 1048576"),
         ({"alpha": -0.1}, "alpha is -0.1"),
         ({"beta": float("inf")}, "beta is inf"),
         ({"q0": 1.5}, "q0 is 1.5"),
@@ -395,6 +461,13 @@ def test_an_unusable_desirability_is_named(eta, says):
 def test_a_desirability_of_another_shape_is_refused():
     with pytest.raises(TypeError, match="one-dimensional"):
         Colony(np.ones((2, 3)))
+
+
+def test_a_desirability_may_be_a_field_of_packed_records():
+    records = np.zeros(60, dtype=[("name", "S3"), ("eta", np.float64)])
+    records["eta"] = ETA
+    packed = Colony(records["eta"], n_ants=8, q0=0.5, seed=4)
+    assert picture(by_hand(packed, 2)) == picture(by_hand(colony(), 2))
 
 
 def test_calls_out_of_turn_and_wrong_scores_are_refused_and_change_nothing():
@@ -483,20 +556,82 @@ print(reason, colony.evaluations, colony.best_score)
     assert (code, out.split()) == (0, ["interrupted", "3", "1.0"]), err
 
 
-def test_a_second_ctrl_c_raises():
+# A sleeping thread ends with the process; one that computes, Python ends before that.
+@pytest.mark.parametrize("goes_on", ["time.sleep(3600)", "pass"])
+def test_a_second_ctrl_c_raises_and_leaves_a_process_that_can_exit(goes_on):
     code, out, err = interrupted(
         PREAMBLE
-        + """
+        + f"""
 def fitness(subset):
     ready()
     time.sleep(0.3)
     ready()
-    time.sleep(3600)
+    while True:
+        {goes_on}
 try:
     colony.run(fitness)
 except KeyboardInterrupt:
     print("raised")
+raise SystemExit(3)
 """,
         signals=2,
     )
-    assert (code, out.split()) == (0, ["raised"]), err
+    assert (code, out.split(), err) == (3, ["raised"], "")
+
+
+@pytest.fixture
+def stuck():
+    """A fitness whose first three calls begin together; the last of them does not end."""
+    together, release = threading.Barrier(3), threading.Event()
+
+    def fitness(_):
+        if together.wait() == 2:
+            release.wait(60)
+        return 1.0
+
+    yield fitness
+    release.set()
+
+
+def test_a_second_ctrl_c_that_the_callback_meets_raises(stuck):
+    one = colony()
+    with pytest.raises(KeyboardInterrupt):
+        one.run(stuck, n_jobs=3, callback=lambda _: signal.raise_signal(signal.SIGINT))
+    assert one.evaluations == 2
+
+
+@pytest.fixture
+def signals():
+    """Sets a handler of SIGUSR1, and sends the signal after each of some times."""
+    senders = []
+
+    def start(handler, *seconds):
+        signal.signal(signal.SIGUSR1, handler)
+        for delay in seconds:
+            senders.append(threading.Timer(delay, os.kill, (os.getpid(), signal.SIGUSR1)))
+            senders[-1].start()
+
+    previous = signal.getsignal(signal.SIGUSR1)
+    yield start
+    for sender in senders:
+        sender.join()
+    signal.signal(signal.SIGUSR1, previous)
+
+
+@pytest.mark.parametrize(("seconds", "grace"), [((0.1, 0.3), None), ((0.1,), 0.05)])
+def test_the_exception_of_another_signal_ends_a_run_like_ctrl_c(stuck, signals, seconds, grace):
+    def handler(*_):
+        raise BrokenError
+
+    one = colony()
+    signals(handler, *seconds)
+    with pytest.raises(BrokenError):
+        one.run(stuck, n_jobs=3, interrupt_grace=grace)
+    assert one.evaluations == 2
+
+
+def test_ctrl_c_while_subsets_are_built_starts_no_evaluation(signals):
+    one, calls = Colony(np.ones(1_000_000), q0=0.0), []
+    signals(signal.default_int_handler, 0.02)
+    assert one.run(calls.append) == "interrupted"
+    assert not calls

@@ -139,6 +139,10 @@ def test_refuses_wrong_subsets_and_data(rows, engine):
         ({"max_depth": 0}, "max_depth is 0"),
         ({"min_samples_leaf": 0}, "min_samples_leaf is 0"),
         ({"n_jobs": 0}, "n_jobs is 0"),
+        ({"n_jobs": 100_000}, "n_jobs is 100000: use at most 4096"),
+        ({"n_estimators": 10**12}, "n_estimators is 1000000000000: use at most"),
+        ({"random_state": -1}, "random_state is -1: use at least 0"),
+        ({"random_state": 2**32}, "random_state is 4294967296: use at most 4294967295"),
         ({"max_samples": 401}, "max_samples is 401"),
         ({"max_samples": 1.5}, "max_samples is 1.5"),
         ({"y_val": None}, "go together"),
@@ -148,6 +152,16 @@ def test_refuses_wrong_parameters(rows, wrong, message):
     named = dict(zip(("X_train", "y_train", "X_val", "y_val"), rows, strict=True))
     with pytest.raises(ParameterError, match=message):
         ForestFitness(**{**named, **wrong})
+
+
+@both_engines
+def test_bounds_beyond_the_rows_are_no_bounds(rows, engine):
+    params = {"engine": engine, "n_estimators": 5}
+    unbounded = ForestFitness(*rows, **params).predict_proba(np.arange(5))
+    deep = ForestFitness(*rows, max_depth=10**30, **params).predict_proba(np.arange(5))
+    np.testing.assert_array_equal(deep, unbounded)
+    stump = ForestFitness(*rows, min_samples_leaf=10**30, **params).predict_proba(np.arange(5))
+    assert len(np.unique(stump, axis=0)) == 1
 
 
 def test_native_engine_refuses_values_that_are_not_finite(rows):

@@ -166,6 +166,14 @@ def test_layout_of_the_rows_does_not_matter():
     crossed = np.asfortranarray(X)
     fitness = ForestFitness(crossed[:60], y[:60], crossed[60:], y[60:])
     np.testing.assert_array_equal(fitness.predict_proba(subset), plain)
+    packed = np.zeros(90, dtype=[("id", np.uint8), ("row", np.float32, 12)])
+    packed["row"] = X
+    indices = np.zeros(12, dtype=[("id", np.uint8), ("index", np.int64)])
+    indices["index"] = subset
+    for rows in (packed["row"], np.frombuffer(b"." + X.tobytes(), np.uint8)[1:].view(np.float32)):
+        rows = rows.reshape(X.shape)
+        fitness = ForestFitness(rows[:60], y[:60], rows[60:], y[60:])
+        np.testing.assert_array_equal(fitness.predict_proba(indices["index"]), plain)
     with pytest.raises(ValueError, match="C-contiguous"):
         Forest(np.asfortranarray(X), y.astype(np.uint8), 3, n_trees=1)
 

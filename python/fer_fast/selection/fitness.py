@@ -43,7 +43,7 @@ class ForestFitness:
         split alike; at 2,000 rows their scores rank subsets of mixed sizes nearly as alike as two
         draws of seeds of one of them do.
     n_estimators : int
-        Trees of a forest.
+        Trees of a forest, up to 2**20.
     scoring : {"f1_macro", "accuracy"}
         As scikit-learn defines them.
     max_depth : int or None
@@ -56,10 +56,10 @@ class ForestFitness:
     class_weight : {"balanced"} or None
         "balanced" weighs a row by the inverse frequency of its class.
     random_state : int
-        Seed of the forest.
+        Seed of the forest, from 0 to 2**32 - 1.
     n_jobs : int
-        Threads inside one evaluation; -1: one a core. Leave it at 1 where as many subsets as there
-        are cores are scored at once.
+        Threads inside one evaluation, up to 4096; -1: one a core. Leave it at 1 where as many
+        subsets as there are cores are scored at once.
 
     Attributes
     ----------
@@ -93,14 +93,18 @@ class ForestFitness:
             raise ParameterError(f'unknown scoring {scoring!r}: use "f1_macro" or "accuracy"')
         if class_weight not in (None, "balanced"):
             raise ParameterError(f'unknown class_weight {class_weight!r}: use None or "balanced"')
-        for name, value in (
-            ("n_estimators", n_estimators),
-            ("max_depth", 1 if max_depth is None else max_depth),
-            ("min_samples_leaf", min_samples_leaf),
-            ("n_jobs", 1 if n_jobs == -1 else n_jobs),
+        n_train = len(X_train)
+        for name, value, low, high in (
+            ("n_estimators", n_estimators, 1, 2**20),
+            ("max_depth", 1 if max_depth is None else max_depth, 1, None),
+            ("min_samples_leaf", min_samples_leaf, 1, None),
+            ("random_state", random_state, 0, 2**32 - 1),
+            ("n_jobs", 1 if n_jobs == -1 else n_jobs, 1, 4096),
         ):
-            if value < 1:
-                raise ParameterError(f"{name} is {value}: use at least 1")
+            if value < low:
+                raise ParameterError(f"{name} is {value}: use at least {low}")
+            if high is not None and value > high:
+                raise ParameterError(f"{name} is {value}: use at most {high}")
         self.scoring = scoring
         self.random_state = random_state
         self.n_features = int(X_train.shape[1])
@@ -108,9 +112,10 @@ class ForestFitness:
         self._y_scored = y_train if y_val is None else y_val
         params = {
             "n_estimators": n_estimators,
-            "max_depth": max_depth,
-            "min_samples_leaf": min_samples_leaf,
-            "max_samples": _draws(max_samples, len(X_train)),
+            # More than there are rows changes nothing, and need not fit an engine's integers.
+            "max_depth": None if max_depth is None else min(max_depth, n_train),
+            "min_samples_leaf": min(min_samples_leaf, n_train),
+            "max_samples": _draws(max_samples, n_train),
             "class_weight": class_weight,
             "n_jobs": n_jobs,
         }
@@ -122,8 +127,9 @@ class ForestFitness:
     def deadline(self) -> float | None:
         """A reading of `time.monotonic` after which evaluations are cut; None: no limit.
 
-        The native engine stops an evaluation under way within a few milliseconds, whatever thread
-        it runs on; scikit-learn's forest is fitted to its end, and only later ones are cut.
+        The native engine stops an evaluation under way within milliseconds for tens of thousands of
+        rows, whatever thread it runs on; scikit-learn's forest is fitted to its end, and only later
+        ones are cut.
         """
         return self._deadline
 
@@ -222,10 +228,10 @@ class _NativeForest:
         self._n_jobs = params["n_jobs"]
         try:
             self._forest = Forest(
-                np.ascontiguousarray(X_train, dtype=np.float32),
+                np.require(X_train, np.float32, "CA"),
                 labels.astype(np.uint8),
                 len(classes),
-                None if X_val is None else np.ascontiguousarray(X_val, dtype=np.float32),
+                None if X_val is None else np.require(X_val, np.float32, "CA"),
                 n_trees=params["n_estimators"],
                 max_depth=params["max_depth"],
                 min_samples_leaf=params["min_samples_leaf"],
@@ -236,7 +242,7 @@ class _NativeForest:
             raise DataError(f"a forest cannot be grown on these rows: {error}") from error
 
     def probabilities(self, subset: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-        subset = np.asarray(subset, dtype=np.int64)
+        subset = np.require(subset, np.int64, "CA")
         try:
             return self._forest.probabilities(subset, seed, self._n_jobs)
         except ForestStopped as stopped:

@@ -21,8 +21,8 @@ impl Cache {
     }
 
     /// Remembers the score of `subset`; the first one stays.
-    pub fn insert(&mut self, subset: &Subset, score: f64) -> f64 {
-        *self.scores.entry(subset.clone()).or_insert(score)
+    pub fn insert(&mut self, subset: &Subset, score: f64) {
+        self.scores.entry(subset.clone()).or_insert(score);
     }
 
     /// The number of subsets whose score is known.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::iter::zip;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
@@ -366,34 +365,6 @@ impl Colony {
             self.record(ant, score)?;
         }
         self.close()
-    }
-
-    /// Runs up to `n_iterations` iterations, evaluating ants on rayon's threads; returns how many
-    /// it closed. It stops early at an iteration none of whose subsets is new.
-    ///
-    /// # Errors
-    ///
-    /// [`ColonyError::Score`] if `score` returns something that is not finite.
-    pub fn run<F>(&mut self, score: F, n_iterations: usize) -> Result<usize, ColonyError>
-    where
-        F: Fn(&Subset) -> f64 + Sync,
-    {
-        for done in 0..n_iterations {
-            self.ask();
-            if self.has_converged() {
-                self.close()?;
-                return Ok(done + 1);
-            }
-            let ants = self.unscored()?;
-            let subsets = &self.opened()?.subsets;
-            let evaluate = |&ant: &usize| (ant, score(&subsets[ant]));
-            let scores: Vec<_> = ants.par_iter().map(evaluate).collect();
-            for (ant, score) in scores {
-                self.record(ant, score)?;
-            }
-            self.close()?;
-        }
-        Ok(n_iterations)
     }
 
     fn opened(&self) -> Result<&Iteration, ColonyError> {

@@ -5,13 +5,17 @@
 //! features; the caller scores it; the best subset so far is reinforced.
 //!
 //! ```
-//! use fer_fast_colony::{Colony, Parameters};
+//! use fer_fast_colony::{Colony, Parameters, Subset};
 //!
 //! // Features 0 and 3 look useful; a subset scores one point for each of the two that it holds.
 //! let desirability = [1.0, 0.1, 0.1, 0.9, 0.1];
 //! let parameters = Parameters { n_ants: 8, ..Parameters::default() };
 //! let mut colony = Colony::new(&desirability, parameters)?;
-//! colony.run(|subset| [0, 3].iter().filter(|&&j| subset.contains(j)).count() as f64, 10)?;
+//! for _ in 0..10 {
+//!     let score = |subset: &Subset| [0, 3].iter().filter(|&&j| subset.contains(j)).count() as f64;
+//!     let scores: Vec<_> = colony.ask().iter().map(|subset| Some(score(subset))).collect();
+//!     colony.tell(&scores)?;
+//! }
 //! let best = colony.best().expect("every ant was scored");
 //! assert_eq!(best.subset.features().collect::<Vec<_>>(), [0, 3]);
 //! # Ok::<(), fer_fast_colony::ColonyError>(())

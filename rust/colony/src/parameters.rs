@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::ColonyError;
 use crate::weight::MAX_FEATURES;
 
+/// Subsets that an iteration may build: far more than anyone scores, and few enough for memory.
+const MAX_ANTS: usize = 1 << 20;
+
 /// The parameters of a colony.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +68,7 @@ impl Parameters {
     /// [`ColonyError::Parameter`] names the first parameter that is out of range.
     pub fn check(&self, n_features: usize) -> Result<(), ColonyError> {
         check_integer("n_features", n_features, 1, MAX_FEATURES)?;
-        check_integer("n_ants", self.n_ants, 1, u32::MAX as usize)?;
+        check_integer("n_ants", self.n_ants, 1, MAX_ANTS)?;
         check_exponent("alpha", self.alpha)?;
         check_exponent("beta", self.beta)?;
         check_share("q0", self.q0)?;

@@ -18,19 +18,43 @@ fn score(subset: &Subset) -> f64 {
     f64::from(subset.features().sum::<u32>() % 5)
 }
 
-#[test]
-fn asking_and_telling_is_running() -> Result<(), ColonyError> {
-    let (mut told, mut run) = (colony(3), colony(3));
-    for _ in 0..6 {
-        let scores: Vec<_> = told
-            .ask()
-            .iter()
-            .map(|subset| Some(score(subset)))
-            .collect();
-        told.tell(&scores)?;
+fn iterate(colony: &mut Colony, n_iterations: usize) -> Result<(), ColonyError> {
+    for _ in 0..n_iterations {
+        let subsets = colony.ask();
+        let scores: Vec<_> = subsets.iter().map(|subset| Some(score(subset))).collect();
+        colony.tell(&scores)?;
     }
-    assert_eq!(run.run(score, 6)?, 6);
-    assert_eq!(told, run);
+    Ok(())
+}
+
+#[test]
+fn telling_is_recording_and_closing() -> Result<(), ColonyError> {
+    let (mut told, mut recorded) = (colony(3), colony(3));
+    iterate(&mut told, 6)?;
+    for _ in 0..6 {
+        let scores: Vec<_> = recorded.ask().iter().map(score).collect();
+        for ant in recorded.unscored()? {
+            recorded.record(ant, scores[ant])?;
+        }
+        recorded.close()?;
+    }
+    assert_eq!(told, recorded);
+    Ok(())
+}
+
+#[test]
+fn a_colony_whose_subsets_are_all_known_has_converged() -> Result<(), ColonyError> {
+    let parameters = Parameters {
+        n_ants: 4,
+        ..Parameters::default()
+    };
+    let mut colony = Colony::new(&[1.0], parameters)?;
+    assert!(!colony.has_converged());
+    colony.ask();
+    assert!(!colony.has_converged());
+    iterate(&mut colony, 1)?;
+    colony.ask();
+    assert!(colony.has_converged());
     Ok(())
 }
 
@@ -56,12 +80,13 @@ fn the_order_in_which_ants_are_recorded_does_not_show() -> Result<(), ColonyErro
 #[test]
 fn a_saved_colony_goes_on_from_the_middle_of_an_iteration() -> Result<(), ColonyError> {
     let mut colony = colony(7);
-    colony.run(score, 3)?;
+    iterate(&mut colony, 3)?;
     colony.ask();
     colony.record(4, 1.0)?;
     let mut restored = Colony::from_json(&colony.to_json()?)?;
     assert_eq!(restored, colony);
-    assert_eq!(restored.run(score, 3)?, colony.run(score, 3)?);
+    iterate(&mut restored, 3)?;
+    iterate(&mut colony, 3)?;
     assert_eq!(restored, colony);
     Ok(())
 }

@@ -64,9 +64,10 @@ impl Cells {
 
 /// How one column is cut.
 struct Column {
-    /// The least value, the edges between bins, the greatest value: bin `b` lies between
-    /// `bounds[b]` and `bounds[b + 1]`.
-    bounds: Vec<f32>,
+    /// The edges between bins: bin `b` lies above `edges[b - 1]` and up to `edges[b]`.
+    edges: Vec<f32>,
+    /// The middle of each bin's least and greatest value.
+    centres: Vec<f32>,
     /// The bin that holds the most rows.
     mode: u8,
 }
@@ -92,11 +93,12 @@ impl Binning {
             if !(sorted[0].is_finite() && sorted[sorted.len() - 1].is_finite()) {
                 return Err(Error::NotFinite { column });
             }
-            let bounds = cut(sorted);
-            assign(&bounds, values, bins);
+            let (edges, centres) = cut(sorted);
+            assign(&edges, values, bins);
             Ok(Column {
                 mode: most_common(bins),
-                bounds,
+                edges,
+                centres,
             })
         })?;
         Ok((Self { columns }, cells))
@@ -117,7 +119,7 @@ impl Binning {
             if !values.iter().all(|value| value.is_finite()) {
                 return Err(Error::NotFinite { column });
             }
-            assign(&self.columns[column].bounds, values, bins);
+            assign(&self.columns[column].edges, values, bins);
             Ok(())
         })?;
         Ok(cells)
@@ -134,26 +136,17 @@ impl Binning {
     }
 
     /// The last bin to go left where the rows of a node lie in bins up to `low` and from `high` on:
-    /// the edge nearest to the middle of the gap, as scikit-learn's threshold halves it.
+    /// a bin between them goes to the side of the middle on which its own centre lies. Where a value
+    /// is a bin, this is scikit-learn's threshold.
     pub(crate) fn halfway(&self, column: usize, low: u8, high: u8) -> u8 {
         if high == low + 1 {
             return low;
         }
-        let bounds = &self.columns[column].bounds;
-        let centre = |bin: u8| {
-            let bin = usize::from(bin);
-            f32::midpoint(bounds[bin], bounds[bin + 1])
-        };
-        let middle = f32::midpoint(centre(low), centre(high));
-        let edges = &bounds[usize::from(low) + 1..=usize::from(high)];
-        let above = edges.partition_point(|&edge| edge <= middle);
-        let nearest = match (above.checked_sub(1), edges.get(above)) {
-            (Some(below), Some(edge)) if middle - edges[below] < edge - middle => below,
-            (Some(below), None) => below,
-            // Halfway between two edges the higher one wins: a value in the middle goes left.
-            _ => above,
-        };
-        low + nearest as u8
+        let centres = &self.columns[column].centres;
+        let (first, last) = (usize::from(low), usize::from(high));
+        let middle = f32::midpoint(centres[first], centres[last]);
+        let left = centres[first + 1..last].partition_point(|&centre| centre <= middle);
+        low + left as u8
     }
 
     /// Bytes held on the heap.
@@ -161,7 +154,10 @@ impl Binning {
     pub fn bytes(&self) -> usize {
         self.columns
             .iter()
-            .map(|column| size_of::<Column>() + size_of_val(&column.bounds[..]))
+            .map(|column| {
+                let floats = column.edges.len() + column.centres.len();
+                size_of::<Column>() + floats * size_of::<f32>()
+            })
             .sum()
     }
 }
@@ -199,20 +195,22 @@ fn per_column<T: Send>(
     Ok((columns, Cells { bins, n_rows }))
 }
 
-/// The bounds of the bins of a column, from its values in ascending order.
-fn cut(sorted: &[f32]) -> Vec<f32> {
+/// The edges and the centres of a column's bins, from its values in ascending order.
+fn cut(sorted: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let runs = || sorted.chunk_by(|a, b| a >= b);
     let mut values_left = runs().count();
     let mut bins_left = values_left.min(MAX_BINS);
     let mut rows_left = sorted.len();
     let mut held = 0;
-    let mut previous = sorted[0];
-    let mut bounds = vec![previous];
+    let (mut least, mut previous) = (sorted[0], sorted[0]);
+    let (mut edges, mut centres) = (Vec::new(), Vec::new());
     for run in runs() {
         let fair = rows_left / bins_left;
         let is_full = held + run.len() / 2 > fair || run.len() >= fair;
         if held > 0 && bins_left > 1 && (is_full || values_left < bins_left) {
-            bounds.push(edge_between(previous, run[0]));
+            edges.push(edge_between(previous, run[0]));
+            centres.push(f32::midpoint(least, previous));
+            least = run[0];
             bins_left -= 1;
             rows_left -= held;
             held = 0;
@@ -221,8 +219,8 @@ fn cut(sorted: &[f32]) -> Vec<f32> {
         values_left -= 1;
         previous = run[0];
     }
-    bounds.push(previous);
-    bounds
+    centres.push(f32::midpoint(least, previous));
+    (edges, centres)
 }
 
 /// A value that `low` does not exceed and `high` does, however close they are.
@@ -231,8 +229,7 @@ fn edge_between(low: f32, high: f32) -> f32 {
     if middle < high { middle } else { low }
 }
 
-fn assign(bounds: &[f32], values: &[f32], bins: &mut [u8]) {
-    let edges = &bounds[1..bounds.len() - 1];
+fn assign(edges: &[f32], values: &[f32], bins: &mut [u8]) {
     for (bin, &value) in bins.iter_mut().zip(values) {
         *bin = edges.partition_point(|&edge| edge < value) as u8;
     }
@@ -338,6 +335,11 @@ mod tests {
         assert_eq!(binning.halfway(0, 7, 8), 7);
         assert_eq!(binning.halfway(0, 3, 8), 5);
         assert_eq!(binning.halfway(0, 3, 7), 5);
+        // The edges nearest to the middle, 50, would be 25.5 and 44.5.
+        let (binning, _) = learn(&[0.0, 1.0, 2.0, 3.0, 48.0, 100.0]);
+        assert_eq!(binning.halfway(0, 0, 5), 4);
+        let (binning, _) = learn(&[0.0, 40.0, 49.0, 100.0]);
+        assert_eq!(binning.halfway(0, 0, 3), 2);
     }
 
     #[test]

@@ -11,6 +11,12 @@ use crate::{Error, MAX_CLASSES};
 /// Trees grown together at most: a column, once in the cache, serves all their nodes that drew it.
 const MAX_TREES_TOGETHER: usize = 45;
 
+/// Rows that trees grown together have at most, unless it is one tree alone: 32 MiB of entries.
+const MAX_ROWS_TOGETHER: usize = 1 << 23;
+
+/// Trees of a forest at most; sixteen times as many could overflow a vote.
+const MAX_TREES: usize = 1 << 20;
+
 /// How a forest is grown; what is not said here is scikit-learn's default.
 #[derive(Clone, Debug)]
 pub struct ForestParams {
@@ -63,7 +69,8 @@ impl TrainingRows {
             _ => Entry::max_rows::<MAX_CLASSES>(),
         };
         if rows > limit {
-            return Err(Error::TooManyRows { rows, limit });
+            let kind = "training";
+            return Err(Error::TooManyRows { kind, rows, limit });
         }
         Ok(Self {
             binning,
@@ -96,8 +103,8 @@ impl TrainingRows {
     ///
     /// A probability is the mean over the trees of the class shares in the leaf that the row
     /// reaches. The result depends on the position of a column in `subset`, not on its number, and
-    /// on neither `threads` nor timing. `stop` is asked from every thread, at least every few
-    /// milliseconds.
+    /// on neither `threads` nor timing. `stop` is asked from every thread, before each tree and each
+    /// column: every few milliseconds where there are tens of thousands of rows.
     ///
     /// # Errors
     /// If a parameter or the subset is out of range, or `stop` says so.
@@ -109,9 +116,12 @@ impl TrainingRows {
         threads: usize,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<f64>, Error> {
-        self.check(subset, params)?;
+        let n_rows = self.cells.n_rows();
+        let n_scored = scored.map_or(n_rows, Cells::n_rows);
+        self.check(subset, n_scored, params)?;
         let threads = threads.max(1);
-        let together = params.n_trees.div_ceil(threads).min(MAX_TREES_TOGETHER);
+        let rows_of_a_tree = n_rows.max(n_scored).max(params.bootstrap.unwrap_or(0));
+        let together = trees_together(params.n_trees.div_ceil(threads), rows_of_a_tree);
         let batches = (0..params.n_trees)
             .step_by(together)
             .map(|first| first..params.n_trees.min(first + together))
@@ -135,27 +145,43 @@ impl TrainingRows {
         Ok(shares(&total, self.n_classes))
     }
 
-    fn check(&self, subset: &[usize], params: &ForestParams) -> Result<(), Error> {
+    fn check(&self, subset: &[usize], n_scored: usize, params: &ForestParams) -> Result<(), Error> {
+        let limit = u32::MAX as usize;
+        if n_scored > limit {
+            let (kind, rows) = ("scored", n_scored);
+            return Err(Error::TooManyRows { kind, rows, limit });
+        }
         let columns = self.binning.n_columns();
         if subset.is_empty() || subset.iter().any(|&column| column >= columns) {
             return Err(Error::Subset { columns });
         }
         let weights = params.class_weights.as_deref();
+        let is_weight = |&weight: &f64| weight > 0.0 && weight.is_finite();
         let wrong = if params.n_trees == 0 {
             "a forest needs at least 1 tree"
+        } else if params.n_trees > MAX_TREES {
+            "a forest may have at most 2^20 trees"
         } else if params.min_samples_leaf == 0 {
             "a leaf needs at least 1 row"
         } else if params.bootstrap == Some(0) {
             "a tree needs at least 1 row"
+        } else if params.bootstrap.is_some_and(|draws| draws > limit) {
+            "a tree may draw at most 2^32 - 1 rows"
         } else if weights.is_some_and(|weights| weights.len() != self.n_classes) {
             "there must be one weight a class"
-        } else if !weights.is_none_or(|weights| weights.iter().all(|&weight| weight > 0.0)) {
-            "class weights must be positive"
+        } else if !weights.is_none_or(|weights| weights.iter().all(is_weight)) {
+            "class weights must be positive and finite"
         } else {
             return Ok(());
         };
         Err(Error::Parameter(wrong))
     }
+}
+
+/// How many of the trees that a thread grows it grows together.
+fn trees_together(trees: usize, rows_of_a_tree: usize) -> usize {
+    let most = MAX_TREES_TOGETHER.min(MAX_ROWS_TOGETHER / rows_of_a_tree);
+    trees.min(most).max(1)
 }
 
 /// Class counts are kept in arrays of one of three sizes, so that the compiler knows their length.
@@ -280,6 +306,14 @@ mod tests {
     }
 
     #[test]
+    fn trees_grown_together_are_bounded_by_their_rows() {
+        assert_eq!(trees_together(90, 50_000), MAX_TREES_TOGETHER);
+        assert_eq!(trees_together(30, 50_000), 30);
+        assert_eq!(trees_together(90, MAX_ROWS_TOGETHER / 10), 10);
+        assert_eq!(trees_together(90, usize::MAX), 1);
+    }
+
+    #[test]
     fn a_stop_is_an_error_from_any_thread() {
         let rows = training_rows(4, 3);
         let params = ForestParams {
@@ -315,7 +349,19 @@ mod tests {
                 ..params()
             },
             ForestParams {
+                n_trees: MAX_TREES + 1,
+                ..params()
+            },
+            ForestParams {
+                bootstrap: Some(1 << 32),
+                ..params()
+            },
+            ForestParams {
                 class_weights: Some(vec![1.0]),
+                ..params()
+            },
+            ForestParams {
+                class_weights: Some(vec![1.0, f64::INFINITY, 1.0]),
                 ..params()
             },
             ForestParams {
@@ -325,6 +371,15 @@ mod tests {
         ] {
             assert!(matches!(refusal(&SUBSET, wrong), Some(Error::Parameter(_))));
         }
+        let (kind, limit) = ("scored", u32::MAX as usize);
+        assert_eq!(
+            rows.check(&SUBSET, limit + 1, &params()),
+            Err(Error::TooManyRows {
+                kind,
+                rows: limit + 1,
+                limit
+            })
+        );
         let binned = || {
             let rows = Rows::new(&[1.0, 2.0], 1).expect("one column");
             Binning::learn(rows, 1).expect("finite values")

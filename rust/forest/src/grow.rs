@@ -17,8 +17,8 @@ const ONE_VOTE: u64 = 1 << 40;
 /// Votes of a class for a scored row, `n_classes` a row.
 pub(crate) type Votes = Vec<u64>;
 
-/// Nodes of at most this many entries are finished at once, column by column until a cut cannot be
-/// bettered; larger ones wait for a pass over the columns.
+/// Nodes of at most this many entries are cut at once, column by column until a cut cannot be
+/// bettered; larger ones wait for a pass over the columns. Either way they are cut alike.
 const SMALL: usize = 8;
 
 /// Columns that a small node asks for before it needs them.
@@ -49,6 +49,8 @@ pub(crate) struct Grower<'a, const K: usize> {
     weights: Option<[f64; K]>,
     /// Columns that a node draws before it settles for what it found.
     n_candidates: usize,
+    /// Nodes of at most this many entries are finished at once.
+    small: usize,
 
     /// The training rows of all trees; a node owns a range.
     entries: Vec<Entry>,
@@ -144,6 +146,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             stop,
             weights,
             n_candidates: subset.len().isqrt().max(1),
+            small: SMALL,
             entries: Vec::new(),
             reached: Vec::new(),
             spare_entries: Vec::new(),
@@ -234,7 +237,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             }
             if self.is_leaf(&node) {
                 self.vote(&node);
-            } else if node.entries.len() > SMALL {
+            } else if node.entries.len() > self.small {
                 waiting.push(node);
             } else {
                 self.cut_now(&node, &mut open)?;
@@ -584,6 +587,7 @@ fn bound<const K: usize>(total: &[u32; K], weights: Option<&[f64; K]>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::binning::{Binning, Rows};
 
     #[test]
     fn a_draw_takes_every_column_once() {
@@ -624,6 +628,38 @@ mod tests {
         assert!(items[..left].iter().copied().eq(expected));
         let expected = whole.iter().copied().filter(|&item| !is_left(item));
         assert!(items[left..].iter().copied().eq(expected));
+    }
+
+    #[test]
+    fn nodes_cut_at_once_and_nodes_of_a_pass_are_cut_alike() {
+        let mut stream = Stream::new(9);
+        for (n_values, min_samples_leaf) in [(2, 1), (3, 1), (7, 3), (200, 1)] {
+            let (n_rows, n_columns, n_classes) = (300, 30, 5);
+            // Few values, so that many cuts are equally pure, and columns that are constant.
+            let values: Vec<f32> = (0..n_rows * n_columns)
+                .map(|cell| stream.below(1 + cell % n_columns % n_values) as f32)
+                .collect();
+            let labels = (0..n_rows).map(|_| stream.below(n_classes) as u8).collect();
+            let rows = Rows::new(&values, n_columns).expect("whole rows");
+            let binned = Binning::learn(rows, 1).expect("finite values");
+            let rows = TrainingRows::new(binned, labels, n_classes).expect("a label a row");
+            let subset: Vec<usize> = (0..n_columns).collect();
+            for class_weights in [None, Some(vec![0.3, 1.7, 1.0, 2.9, 0.1])] {
+                let params = ForestParams {
+                    n_trees: 6,
+                    max_depth: None,
+                    min_samples_leaf,
+                    bootstrap: Some(n_rows),
+                    class_weights,
+                    seed: 1,
+                };
+                let votes = |small| {
+                    let grower = Grower::<8>::new(&rows, &subset, None, &params, &|| false);
+                    Grower { small, ..grower }.votes(0..params.n_trees)
+                };
+                assert!(votes(0) == votes(usize::MAX));
+            }
+        }
     }
 
     #[test]

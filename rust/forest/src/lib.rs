@@ -57,9 +57,11 @@ pub enum Error {
         /// Classes asked for.
         n_classes: usize,
     },
-    /// More rows than an entry can number.
-    #[error("{rows} training rows: at most {limit} with this many classes")]
+    /// More rows than can be numbered, which for training rows depends on the number of classes.
+    #[error("{rows} {kind} rows: at most {limit} can be numbered")]
     TooManyRows {
+        /// Training rows, or scored ones.
+        kind: &'static str,
         /// Rows given.
         rows: usize,
         /// Rows possible.

@@ -1,8 +1,10 @@
 //! Tasks shared by a few threads.
 
 use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 
-/// Do every task on one of `threads` threads, and return the results in the order of the tasks.
+/// Do every task on one of `threads` threads, or as many as there can be, and return the results in
+/// the order of the tasks.
 pub(crate) fn in_parallel<T: Send, R: Send>(
     tasks: Vec<T>,
     threads: usize,
@@ -25,15 +27,18 @@ pub(crate) fn in_parallel<T: Send, R: Send>(
         }
     };
     let mut done = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| {
+        let workers: Vec<_> = (1..threads)
+            .map_while(|_| Builder::new().spawn_scoped(scope, worker).ok())
+            .collect();
+        let mut done = worker();
+        for worker in workers {
+            done.extend(
                 worker
                     .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect::<Vec<_>>()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
+        }
+        done
     });
     done.sort_unstable_by_key(|&(index, _)| index);
     done.into_iter().map(|(_, result)| result).collect()

@@ -5,6 +5,7 @@
     reason = "Python reads these comments, as numpydoc"
 )]
 
+mod call;
 mod run;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -260,18 +261,22 @@ impl Colony {
 
     /// Run iterations: build the subsets, score each with `fitness`, update the pheromone.
     ///
-    /// A subset that has a score is never scored again. Whenever a run ends before its last
-    /// iteration is complete, what was scored is kept, and the next run scores the rest: the two
-    /// together give what one uninterrupted run gives. Ctrl-C ends a run in that way too, once the
-    /// evaluations under way have ended; a second Ctrl-C leaves them behind and raises
-    /// KeyboardInterrupt.
+    /// A subset that has a score is never scored again. Of an iteration's subsets the largest are
+    /// scored first, equally large ones in the order of their ants. Whenever a run ends before its
+    /// last iteration is complete, what was scored is kept, and the next run scores the rest: the
+    /// two together give what one uninterrupted run gives. Ctrl-C ends a run in that way too, once
+    /// the evaluations under way have ended. A second one, or one while a run is ending by an
+    /// exception, raises KeyboardInterrupt and leaves them behind: they go on, unheeded, until
+    /// they end or the process does. What the handler of another signal raises is treated alike,
+    /// but the first one is raised too.
     ///
     /// Parameters
     /// ----------
     /// fitness : callable
     ///     Takes a subset, an ascending int64 array of feature indices, and returns a finite
     ///     number, higher is better. It must be a pure function, and safe to call from `n_jobs`
-    ///     threads at once. By raising `EvaluationCut` it leaves the ant without a score.
+    ///     threads at once. By raising `EvaluationCut` it leaves the ant without a score; if the
+    ///     run ends in that iteration, the next run scores it.
     /// n_iterations : int
     ///     Iterations to close, an open one included.
     /// n_jobs : int
@@ -284,8 +289,8 @@ impl Colony {
     ///     Called with an `Evaluation` in the thread that called `run`, after every evaluation, in
     ///     the order in which they end. A true return value ends the run. It may read the colony.
     /// interrupt_grace : float or None
-    ///     Seconds for which the first Ctrl-C waits for evaluations under way; None: until they
-    ///     end.
+    ///     Seconds for which the first Ctrl-C, or exception of another signal's handler, waits for
+    ///     evaluations under way; None: until they end.
     ///
     /// Returns
     /// -------
@@ -468,9 +473,10 @@ fn natural<T: TryFrom<i128>>(name: &str, value: i128) -> PyResult<T> {
 /// Any one-dimensional array-like of numbers, as numpy would convert it.
 fn float_vector(py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
     let float64 = numpy::dtype::<f64>(py);
+    // A copy: a field of a packed record array is not aligned, which `as_array` does not see.
     let array = py
         .import("numpy")?
-        .call_method1("asarray", (values, float64))?;
+        .call_method1("array", (values, float64))?;
     let array: PyReadonlyArray1<'_, f64> = array.extract().map_err(|_| {
         PyTypeError::new_err("desirability must be a one-dimensional array of numbers")
     })?;

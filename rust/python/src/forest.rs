@@ -6,7 +6,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use fer_fast_forest::{Binning, Cells, Error, ForestParams, Rows, TrainingRows};
-use numpy::{PyArray2, PyReadonlyArray1, PyReadonlyArray2, ToPyArray, ndarray::Array2};
+use numpy::{
+    PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray, ndarray::Array2,
+};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -98,7 +100,7 @@ impl Forest {
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         // A negative index becomes one that no matrix has.
         let subset: Vec<usize> = subset
-            .as_array()
+            .as_slice()?
             .iter()
             .map(|&column| usize::try_from(column).unwrap_or(usize::MAX))
             .collect();
@@ -140,12 +142,11 @@ fn n_cores() -> usize {
 }
 
 fn as_rows<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Rows<'a>> {
-    // `PyReadonlyArray2::as_slice` would take a column-major matrix too.
-    let view = array.as_array();
-    let (Some(values), n_columns) = (view.to_slice(), view.ncols()) else {
+    // `as_slice` would take a column-major matrix too.
+    if !array.is_c_contiguous() {
         return Err(PyValueError::new_err("rows must be C-contiguous"));
-    };
-    Rows::new(values, n_columns).map_err(to_python)
+    }
+    Rows::new(array.as_slice()?, array.shape()[1]).map_err(to_python)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]

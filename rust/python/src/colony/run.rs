@@ -1,5 +1,6 @@
 //! Scoring ants with a Python callable, on threads that the main thread watches over.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,11 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use fer_fast_colony::Subset;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyException, PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError,
+};
 use pyo3::import_exception;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::call::call;
 use super::{Colony, ParameterError, subset_array, to_python};
 
 import_exception!(fer_fast.selection._exceptions, EvaluationCut);
@@ -147,8 +151,9 @@ struct Outcome {
 
 /// Runs the iterations; the caller has the colony's turn.
 pub fn run(py: Python<'_>, colony: &Colony, request: &Request) -> PyResult<Stop> {
+    let n_ants = colony.core(py).parameters().n_ants;
     let pool = ThreadPoolBuilder::new()
-        .num_threads(request.n_jobs)
+        .num_threads(request.n_jobs.min(n_ants))
         .thread_name(|worker| format!("fer-fast-ant-{worker}"))
         .build()
         .map_err(|error| PyRuntimeError::new_err(format!("no threads to run ants: {error}")))?;
@@ -182,6 +187,7 @@ struct Wave<'a> {
     subsets: Vec<Subset>,
     waiting: VecDeque<usize>,
     under_way: usize,
+    /// Ants whose evaluation was cut, or that of an equal subset.
     cut: usize,
     must_launch: bool,
     stop: Option<Stop>,
@@ -202,13 +208,17 @@ impl<'a> Wave<'a> {
     ) -> PyResult<Self> {
         let (sender, outcomes) = channel();
         let mut core = colony.core(py);
+        let subsets = core.ask().to_vec();
+        let mut waiting = core.unscored().map_err(to_python)?;
+        // A large subset that started last would leave the other threads idle.
+        waiting.sort_by_key(|&ant| Reverse(subsets[ant].len()));
         Ok(Self {
             colony,
             request,
             pool,
             start,
-            subsets: core.ask().to_vec(),
-            waiting: core.unscored().map_err(to_python)?.into(),
+            subsets,
+            waiting: waiting.into(),
             under_way: 0,
             cut: 0,
             must_launch,
@@ -223,6 +233,10 @@ impl<'a> Wave<'a> {
     /// Evaluates until no ant is waiting or the wave must stop, and nothing is under way.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
         loop {
+            self.look_for_signals(py);
+            if self.give_up.is_some_and(|time| Instant::now() >= time) {
+                break;
+            }
             self.launch(py);
             if self.under_way == 0 {
                 break;
@@ -233,16 +247,22 @@ impl<'a> Wave<'a> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.look_for_signals(py)?;
-            if self.give_up.is_some_and(|time| Instant::now() >= time) {
-                break;
-            }
+        }
+        if self.cut > 0 && self.is_over_budget() {
+            self.stop.get_or_insert(Stop::TimeBudget);
         }
         self.failure.take().map_or(Ok(()), Err)
     }
 
+    /// Whether the iteration is over: ants that were cut where the run ends are left to the next.
     fn is_complete(&self) -> bool {
-        self.waiting.is_empty() && self.under_way == 0
+        let all_settled = self.waiting.is_empty() && self.under_way == 0;
+        all_settled && (self.cut == 0 || self.stop.is_none())
+    }
+
+    fn is_over_budget(&self) -> bool {
+        let budget = self.request.time_budget;
+        budget.is_some_and(|budget| self.start.elapsed() >= budget)
     }
 
     /// Hands waiting ants to idle threads.
@@ -269,8 +289,7 @@ impl<'a> Wave<'a> {
         if self.stop.is_some() || self.failure.is_some() || self.waiting.is_empty() {
             return false;
         }
-        let budget = self.request.time_budget;
-        if budget.is_some_and(|budget| self.start.elapsed() >= budget) && !self.must_launch {
+        if self.is_over_budget() && !self.must_launch {
             self.stop = Some(Stop::TimeBudget);
         }
         self.stop.is_none()
@@ -283,13 +302,24 @@ impl<'a> Wave<'a> {
         let recorded = score.and_then(|score| {
             match score {
                 Some(score) => self.colony.core(py).record(ant, score).map_err(to_python)?,
-                None => self.cut += 1,
+                None => self.cut += self.equals(ant),
             }
             self.call_back(py, ant, score)
         });
-        if let Err(error) = recorded {
-            self.fail(py, error);
+        match recorded {
+            Ok(()) => {}
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                self.failure.get_or_insert(error);
+            }
+            // A signal came while the callback ran.
+            Err(error) => self.interrupt(py, error),
         }
+    }
+
+    /// How many ants, `ant` included, have its subset.
+    fn equals(&self, ant: usize) -> usize {
+        let mine = &self.subsets[ant];
+        self.subsets.iter().filter(|&subset| subset == mine).count()
     }
 
     fn call_back(&mut self, py: Python<'_>, ant: usize, score: Option<f64>) -> PyResult<()> {
@@ -321,27 +351,26 @@ impl<'a> Wave<'a> {
         })
     }
 
-    fn look_for_signals(&mut self, py: Python<'_>) -> PyResult<()> {
-        let Err(error) = py.check_signals() else {
-            return Ok(());
-        };
-        if self.give_up.is_some() || self.stop == Some(Stop::Interrupted) {
-            return Err(error);
+    fn look_for_signals(&mut self, py: Python<'_>) {
+        if let Err(error) = py.check_signals() {
+            self.interrupt(py, error);
         }
-        self.fail(py, error);
-        Ok(())
     }
 
-    /// Ends the run: the first failure is raised later, an interrupt only stops.
-    fn fail(&mut self, py: Python<'_>, error: PyErr) {
+    /// Ends the run by what a signal's handler raised: after the grace, or at once if the run was
+    /// ending already by a failure or another signal.
+    fn interrupt(&mut self, py: Python<'_>, error: PyErr) {
+        if self.failure.is_some() || self.stop == Some(Stop::Interrupted) {
+            self.failure = Some(error);
+            self.give_up = Some(Instant::now());
+            return;
+        }
+        let grace = self.request.interrupt_grace;
+        self.give_up = grace.and_then(|grace| Instant::now().checked_add(grace));
         if error.is_instance_of::<PyKeyboardInterrupt>(py) {
             self.stop = Some(Stop::Interrupted);
-            self.give_up = self
-                .request
-                .interrupt_grace
-                .map(|grace| Instant::now() + grace);
         } else {
-            self.failure.get_or_insert(error);
+            self.failure = Some(error);
         }
     }
 }
@@ -378,7 +407,8 @@ fn call_fitness(
     iteration: usize,
     ant: usize,
 ) -> PyResult<Option<f64>> {
-    let returned = match fitness.bind(py).call1((subset_array(py, subset),)) {
+    let arguments = (subset_array(py, subset),).into_pyobject(py)?;
+    let returned = match call(fitness.bind(py), &arguments) {
         Ok(returned) => returned,
         Err(error) if error.is_instance_of::<EvaluationCut>(py) => return Ok(None),
         Err(error) => return Err(error),
@@ -394,6 +424,10 @@ fn call_fitness(
     match returned.extract::<f64>() {
         Ok(score) if score.is_finite() => Ok(Some(score)),
         Ok(_) => Err(PyValueError::new_err(described()?)),
-        Err(_) => Err(PyTypeError::new_err(described()?)),
+        Err(cause) => {
+            let error = PyTypeError::new_err(described()?);
+            error.set_cause(py, Some(cause));
+            Err(error)
+        }
     }
 }
