@@ -144,21 +144,25 @@ def interrupt(arguments, environment, evidence):
 
     Its bars are drawn although nobody looks, since lines in a log come too seldom.
     """
+    terminal = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(
         [sys.executable, "-m", "fer_fast", *map(str, arguments)],
-        env=os.environ | environment | {"FORCE_COLOR": "1"},
+        env=os.environ | environment | terminal,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     shown = b""
-    while evidence.encode() not in shown:
-        more = os.read(process.stderr.fileno(), 65536)
-        assert more, shown.decode()
-        shown += more
-    # From between two stages into the one that has begun, and takes minutes.
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    stdout, rest = process.communicate(timeout=60)
+    try:
+        while evidence.encode() not in shown:
+            more = os.read(process.stderr.fileno(), 65536)
+            assert more, shown.decode()
+            shown += more
+        # From between two stages into the one that has begun, and takes far longer.
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        stdout, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert b"Traceback" not in shown + rest
     assert stdout == b""
