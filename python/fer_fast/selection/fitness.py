@@ -228,10 +228,10 @@ class _NativeForest:
         self._n_jobs = params["n_jobs"]
         try:
             self._forest = Forest(
-                np.require(X_train, np.float32, "CA"),
+                np.require(X_train, np.float32, ["C", "A"]),
                 labels.astype(np.uint8),
                 len(classes),
-                None if X_val is None else np.require(X_val, np.float32, "CA"),
+                None if X_val is None else np.require(X_val, np.float32, ["C", "A"]),
                 n_trees=params["n_estimators"],
                 max_depth=params["max_depth"],
                 min_samples_leaf=params["min_samples_leaf"],
@@ -242,7 +242,7 @@ class _NativeForest:
             raise DataError(f"a forest cannot be grown on these rows: {error}") from error
 
     def probabilities(self, subset: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-        subset = np.require(subset, np.int64, "CA")
+        subset = np.require(subset, np.int64, ["C", "A"])
         try:
             return self._forest.probabilities(subset, seed, self._n_jobs)
         except ForestStopped as stopped:

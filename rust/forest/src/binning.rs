@@ -80,7 +80,7 @@ impl Binning {
     /// Learn the bins of every column from `rows`, and bin them.
     ///
     /// A value that alone outweighs a fair bin gets a bin of its own, so a column of mostly zeros
-    /// keeps its resolution for the rest; up to 64 distinct values lose nothing.
+    /// keeps its resolution for the rest; up to 64 distinct values are a bin each.
     ///
     /// # Errors
     /// If a cell is NaN or infinite.
@@ -134,7 +134,8 @@ impl Binning {
     }
 
     /// The last bin to go left where the rows of a node lie in bins up to `low` and from `high` on:
-    /// the edge nearest to the middle of the gap, as scikit-learn's threshold halves it.
+    /// the edge nearest to the middle of the gap. scikit-learn halves the gap between the values
+    /// themselves; a bin's centre, halfway between its edges, stands for its values here.
     pub(crate) fn halfway(&self, column: usize, low: u8, high: u8) -> u8 {
         if high == low + 1 {
             return low;
