@@ -45,7 +45,10 @@ def result() -> PipelineResult:
         model_hash="0" * 64,
         classifier=SubsetClassifier(RandomForestClassifier(), subset, 5120),
         evaluation=_evaluation(1),
-        baselines={"all_features": _evaluation(2), "k_best": _evaluation(3)},
+        baselines={
+            name: _evaluation(seed)
+            for seed, name in enumerate(("all_features", "k_best", "random"), start=2)
+        },
         search=Search(subset, 0.5, [], "iterations"),
         timings={"data": 1.26, "selection": 20.5, "baselines": 300.0},
     )
@@ -79,6 +82,8 @@ def test_every_printed_figure_is_the_one_in_the_file(result: PipelineResult) -> 
     ]
     assert sum(sum(by_label.values()) for by_label in counts.values()) == 9000
 
+    selected, total = (document["features"][name] for name in ("selected", "total"))
+    baselines = document["baselines"]
     measures = ("accuracy", "precision_weighted", "recall_weighted", "f1_weighted", "f1_macro")
     assert tables["PrivateTest"] == [
         [
@@ -87,9 +92,10 @@ def test_every_printed_figure_is_the_one_in_the_file(result: PipelineResult) -> 
             *(f"{s['test'][m]:.3f} | {s['test_deduplicated'][m]:.3f}" for m in measures),
         ]
         for name, k, s in (
-            ("ant colony", document["features"]["selected"], document),
-            ("k best by F", document["features"]["selected"], document["baselines"]["k_best"]),
-            ("all", document["features"]["total"], document["baselines"]["all_features"]),
+            ("ant colony", selected, document),
+            ("k best by F", selected, baselines["k_best"]),
+            ("k at random", selected, baselines["random"]),
+            ("all", total, baselines["all_features"]),
         )
     ]
     test, own = document["test"], document["test_deduplicated"]
