@@ -104,7 +104,7 @@ def main() -> None:
     session = open_session(model, "cpu")
     cpus = available_cpus()
     sides = keras_sides(weights.path)
-    for batch in (16, 64, 128, 512):
+    for batch in (16, 32, 64, 128, 512):
         sides[f"fer-fast, {cpus} lanes, batch {batch}"] = lambda faces, b=batch: session.features(
             faces, batch_size=b
         )
