@@ -1,4 +1,4 @@
-"""What the benchmarks of the forest share: real rows, tables, results."""
+"""What the benchmarks share: real rows, statistics, tables, results."""
 
 from __future__ import annotations
 
@@ -91,6 +91,22 @@ def load_features(
 
 def median(values: Iterable[float]) -> float:
     return statistics.median(values)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the half width of its 95 % confidence interval (Student's t)."""
+    from scipy.stats import t as student
+
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, float("nan")
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    return mean, float(student.ppf(0.975, len(values) - 1) * error)
+
+
+def cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.floating]:
+    """Return the cosine of the angle between each row of `a` and that of `b`."""
+    return np.einsum("ij,ij->i", a, b) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

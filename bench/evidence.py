@@ -36,10 +36,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import interval
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import RFE
@@ -165,15 +165,6 @@ def run_seed(experiment: Experiment, seed: int, rfe: bool) -> dict[str, dict[str
             "f1_macro": scores.test.f1_macro,
         }
     return found
-
-
-def interval(values: list[float]) -> tuple[float, float]:
-    """Return the mean and the half width of its 95 % confidence interval (Student's t)."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, float("nan")
-    error = np.std(values, ddof=1) / np.sqrt(len(values))
-    return mean, float(student.ppf(0.975, len(values) - 1) * error)
 
 
 def stability(subsets: list[list[int]], n: int) -> tuple[float, float]:
@@ -310,7 +301,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=0, help="Training rows, 0 for all")
     parser.add_argument("--max-features", type=int, help="the largest subset")
     parser.add_argument("--no-rfe", action="store_true", help="leave out the costliest method")
-    parser.add_argument("--no-search", action="store_true", help="leave out the second table")
+    parser.add_argument("--no-search", action="store_true", help="leave out the third table")
     parser.add_argument("--quick", action="store_true", help="2 seeds, 3,000 rows, 120 subsets")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     parser.add_argument(

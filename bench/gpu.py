@@ -30,6 +30,7 @@ from typing import Any, get_args
 import numpy as np
 import onnx
 import onnxruntime
+from common import cosines, print_table
 from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
@@ -188,10 +189,9 @@ def agreement(run: Run) -> Iterator[Row]:
 
     def compare(features: Callable[[], NDArray[np.float32]]) -> Row:
         found = features()
-        norms = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
         return {
             "max_abs_difference": float(np.abs(found - expected).max()),
-            "min_cosine": float(((found * expected).sum(axis=1) / norms).min()),
+            "min_cosine": float(cosines(found, expected).min()),
         }
 
     def product(precision: Precision) -> NDArray[np.float32]:
@@ -463,19 +463,16 @@ def machine() -> dict[str, Any]:
     }
 
 
-def print_table(title: str, rows: list[Row]) -> None:
-    print(f"\n{title}")
+def print_rows(title: str, rows: list[Row]) -> None:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [columns] + [
+    cells = [
         [
             f"{v:,.4g}" if isinstance(v := row.get(key, ""), float) else str(v)[:60]
             for key in columns
         ]
         for row in rows
     ]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    for line in cells:
-        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+    print_table(title, columns, cells)
     sys.stdout.flush()
 
 
@@ -513,7 +510,7 @@ def measured(name: str, run: Run, save: Callable[[], None]) -> bool:
     for row in guarded({}, SECTIONS[name](run)):
         rows.append(row)
         save()
-    print_table(name.replace("_", " "), rows)
+    print_rows(name.replace("_", " "), rows)
     return not any(row.keys() == {"failed"} for row in rows)
 
 

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import statistics
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from common import cosines, interval
 
 from fer_fast.backbone import BackboneConfig, cached_model, open_session, resolve_weights
 from fer_fast.backbone.half import write_half
@@ -64,12 +62,13 @@ def main() -> None:
         print(f"seed {seed}: " + "  ".join(f"{name} {a[-1]:.4f}" for name, a in accuracy.items()))
     pairs = zip(accuracy["fp16"], accuracy["fp32"], strict=True)
     differences = [100 * (half - full) for half, full in pairs]
-    mean = statistics.mean(differences)
-    margin = 1.96 * statistics.stdev(differences) / math.sqrt(n_seeds)
-    cosines = [_cosines(full, half).min() for full, half in zip(X["fp32"], X["fp16"], strict=True)]
+    mean, margin = interval(differences)
     low, high = mean - margin, mean + margin
+    least = min(
+        float(cosines(full, half).min()) for full, half in zip(X["fp32"], X["fp16"], strict=True)
+    )
     print(f"fp16 - fp32: {mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f} over seeds")
-    print(f"least cosine of a face's two feature vectors: {min(cosines):.5f}")
+    print(f"least cosine of a face's two feature vectors: {least:.5f}")
     if options.out:
         result = {
             "training_rows": len(training),
@@ -77,13 +76,9 @@ def main() -> None:
             "accuracy": accuracy,
             "difference_points": mean,
             "interval_95_points": [low, high],
-            "min_cosine": float(min(cosines)),
+            "min_cosine": least,
         }
         options.out.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.floating]:
-    return np.einsum("ij,ij->i", a, b) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
 
 
 if __name__ == "__main__":
