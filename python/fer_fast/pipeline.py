@@ -375,9 +375,9 @@ def make_colony(desirability: NDArray[np.float64], settings: Settings) -> Colony
     """Return a colony that has not yet searched."""
     n_features = len(desirability)
     min_features = min(settings.min_features or 1, n_features)
-    max_features = min(settings.max_features or n_features, n_features)
+    largest = settings.max_features or n_features
     if settings.max_features is None:
-        max_features = max(min_features, (n_features + 1) // 2)
+        largest = max(min_features, (n_features + 1) // 2)
     return Colony(
         desirability,
         n_ants=settings.ants,
@@ -386,7 +386,7 @@ def make_colony(desirability: NDArray[np.float64], settings: Settings) -> Colony
         q0=settings.q0,
         rho=settings.rho,
         min_features=min_features,
-        max_features=max_features,
+        max_features=min(largest, n_features),
         seed=settings.seed,
     )
 
