@@ -27,16 +27,26 @@ fn iterate(colony: &mut Colony, n_iterations: usize) -> Result<(), ColonyError> 
     Ok(())
 }
 
+/// One iteration whose ants are recorded one by one, from the first to the last or backwards.
+fn record_and_close(colony: &mut Colony, backwards: bool) -> Result<(), ColonyError> {
+    let scores: Vec<_> = colony.ask().iter().map(score).collect();
+    let mut ants = colony.unscored()?;
+    if backwards {
+        ants.reverse();
+    }
+    for ant in ants {
+        colony.record(ant, scores[ant])?;
+    }
+    colony.close()?;
+    Ok(())
+}
+
 #[test]
 fn telling_is_recording_and_closing() -> Result<(), ColonyError> {
     let (mut told, mut recorded) = (colony(3), colony(3));
     iterate(&mut told, 6)?;
     for _ in 0..6 {
-        let scores: Vec<_> = recorded.ask().iter().map(score).collect();
-        for ant in recorded.unscored()? {
-            recorded.record(ant, scores[ant])?;
-        }
-        recorded.close()?;
+        record_and_close(&mut recorded, false)?;
     }
     assert_eq!(told, recorded);
     Ok(())
@@ -62,16 +72,8 @@ fn a_colony_whose_subsets_are_all_known_has_converged() -> Result<(), ColonyErro
 fn the_order_in_which_ants_are_recorded_does_not_show() -> Result<(), ColonyError> {
     let (mut forwards, mut backwards) = (colony(5), colony(5));
     for _ in 0..6 {
-        let scores: Vec<_> = forwards.ask().iter().map(score).collect();
-        for ant in forwards.unscored()? {
-            forwards.record(ant, scores[ant])?;
-        }
-        forwards.close()?;
-        backwards.ask();
-        for ant in backwards.unscored()?.into_iter().rev() {
-            backwards.record(ant, scores[ant])?;
-        }
-        backwards.close()?;
+        record_and_close(&mut forwards, false)?;
+        record_and_close(&mut backwards, true)?;
     }
     assert_eq!(forwards, backwards);
     Ok(())
