@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 
 from fer_fast.backbone import Weights
 from fer_fast.datasets import LABELS, FaceDataset, Split, save_npz
-from fer_fast.errors import ParameterError
+from fer_fast.errors import DataError, ParameterError
 from fer_fast.evaluation import HeldOutScores, score
 from fer_fast.model import fit_classifier
 from fer_fast.pipeline import (
@@ -163,6 +163,23 @@ def test_forests_are_fitted_on_mirror_images_too_and_tested_on_what_they_were(
     cache = parameters["data"].parent / "cache" / "features"
     shapes = sorted(np.load(path, mmap_mode="r").shape[0] for path in cache.glob("*.npy"))
     assert shapes == [len(training), len(dataset)]
+
+
+def test_test_faces_that_all_stand_elsewhere_are_refused_before_the_search(
+    parameters: dict[str, Any], tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (40, 48, 48)).astype(np.uint8)
+    pixels[30:] = pixels[:10]
+    labels = (np.arange(40) % 4).astype(np.uint8)
+    splits = np.repeat(list(Split), [20, 10, 10]).astype(np.uint8)
+    save_npz(FaceDataset(pixels, labels, splits, "copies"), tmp_path / "copies.npz")
+    kept: list[int] = []
+    with pytest.raises(DataError, match=r"copies\.npz has no test face"):
+        run_pipeline(
+            Settings(**parameters | {"data": tmp_path / "copies.npz"}),
+            keep_selection=lambda *_: kept.append(1),
+        )
+    assert not kept
 
 
 def test_a_search_without_end_stops_at_its_time_budget(parameters: dict[str, Any]) -> None:
