@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +17,8 @@ def test_it_starts(script: Path) -> None:
     found = subprocess.run(
         [sys.executable, script, "--help"], capture_output=True, text=True, timeout=60
     )
-    missing = re.search(r"^ModuleNotFoundError: No module named '(\w+)'$", found.stderr, re.M)
-    if missing and missing[1] not in ("fer_fast", *(other.stem for other in BENCH.glob("*.py"))):
-        pytest.skip(f"{missing[1]} is not installed")
+    if "ModuleNotFoundError: No module named 'torch'" in found.stderr:
+        pytest.skip("torch, which only the GPU's comparison needs, is not installed")
     assert found.returncode == 0, found.stderr
 
 
