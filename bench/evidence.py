@@ -45,14 +45,15 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import RFE
 from sklearn.model_selection import train_test_split
 
-from fer_fast.config_file import read_config
-from fer_fast.datasets import LABELS, Split, shared_across_splits
-from fer_fast.evaluation import HeldOutScores, evaluate
-from fer_fast.model import fit_classifier
-from fer_fast.pipeline import extract, make_colony, make_fitness
-from fer_fast.selection import Colony, ForestFitness
+from fer_fast import Colony, ForestFitness
+from fer_fast.classifier.final import fit_classifier
+from fer_fast.classifier.scores import HeldOutScores, score_held_out
+from fer_fast.faces.dataset import LABELS, Split
+from fer_fast.faces.duplicates import shared_across_splits
+from fer_fast.features import extract
 from fer_fast.selection.desirability import anova_f, scaled_scores
-from fer_fast.settings import PRESETS, Settings
+from fer_fast.selection.search import make_colony, make_fitness
+from fer_fast.settings import PRESETS, Settings, read_config
 
 Subset = NDArray[np.int64]
 Runs = list[dict[str, dict[str, Any]]]
@@ -97,7 +98,7 @@ class Experiment:
             random_state=seed,
             n_jobs=self.settings.jobs,
         )
-        return evaluate(self.y_test, classifier.predict(self.X_test), self.shared, LABELS)
+        return score_held_out(self.y_test, classifier.predict(self.X_test), self.shared, LABELS)
 
     def forest(self, seed: int) -> RandomForestClassifier:
         """Return the forest that ranks features."""

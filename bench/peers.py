@@ -152,7 +152,7 @@ def random_subsets(problem: Problem) -> np.ndarray:
 
 
 def ant_colony(problem: Problem) -> np.ndarray:
-    from fer_fast.selection import AntColonySelector
+    from fer_fast import AntColonySelector
 
     selector = AntColonySelector(
         problem.forest(),
@@ -270,7 +270,7 @@ def sklearn_genetic(problem: Problem) -> np.ndarray:
 
 
 def checked_colony() -> Any:
-    from fer_fast.selection import AntColonySelector
+    from fer_fast import AntColonySelector
 
     return AntColonySelector(GaussianNB(), n_ants=3, n_iterations=2, cv=3, random_state=0)
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from fer_fast import Colony, EvaluationCut
 from fer_fast.errors import ParameterError
-from fer_fast.selection import Colony, EvaluationCut
 
 ETA = np.random.default_rng(0).random(60)
 
@@ -511,7 +511,7 @@ def interrupted(script, signals=1):
 # One write, because the lines of two threads that print would mingle.
 PREAMBLE = """
 import os, threading, time
-from fer_fast.selection import Colony
+from fer_fast import Colony
 
 def ready():
     os.write(1, b"ready\\n")
