@@ -1,17 +1,18 @@
 //! Bindings of the forest crate.
 
-use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use fer_fast_forest::{Binning, Cells, Error, ForestParams, Rows, TrainingRows};
-use numpy::{
-    PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray, ndarray::Array2,
+use fer_fast_forest::{
+    Binning, Cells, Error, ForestParams, Plan, TrainingRows, Workers, probabilities,
 };
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ndarray::Array2};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
+
+use crate::convert::{as_columns, as_matrix, as_threads, n_cores};
+use crate::signals::interruptible;
 
 create_exception!(
     fer_fast._core,
@@ -19,9 +20,6 @@ create_exception!(
     PyException,
     "A forest passed its deadline before it was done."
 );
-
-/// How often a forest under way lets Python handle its signals.
-const SIGNAL_PERIOD: Duration = Duration::from_millis(50);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("ForestStopped", module.py().get_type::<ForestStopped>())?;
@@ -61,9 +59,9 @@ impl Forest {
         draws: Option<usize>,
         class_weights: Option<Vec<f64>>,
     ) -> PyResult<Self> {
-        let rows = as_rows(&rows)?;
+        let rows = as_matrix(&rows)?;
         let labels = labels.as_slice()?.to_vec();
-        let scored_rows = scored_rows.as_ref().map(as_rows).transpose()?;
+        let scored_rows = scored_rows.as_ref().map(as_matrix).transpose()?;
         let threads = n_cores();
         let (rows, scored) = py
             .detach(|| {
@@ -83,7 +81,6 @@ impl Forest {
                 min_samples_leaf,
                 bootstrap: draws,
                 class_weights,
-                seed: 0,
             },
             deadline: Deadline::none(),
         })
@@ -98,30 +95,29 @@ impl Forest {
         seed: u64,
         n_threads: isize,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        // A negative index becomes one that no matrix has.
-        let subset: Vec<usize> = subset
-            .as_slice()?
-            .iter()
-            .map(|&column| usize::try_from(column).unwrap_or(usize::MAX))
-            .collect();
-        let params = ForestParams {
-            seed,
-            ..self.params.clone()
-        };
-        let threads = usize::try_from(n_threads).unwrap_or_else(|_| n_cores());
+        let subset = as_columns(&subset)?;
+        let threads = as_threads(n_threads);
         let probabilities = interruptible(py, |interrupted| {
             let stop = || interrupted.load(Ordering::Relaxed) || self.deadline.has_passed();
-            self.rows
-                .probabilities(&subset, self.scored.as_ref(), &params, threads, &stop)
+            let plan = Plan {
+                rows: &self.rows,
+                subset: &subset,
+                scored: self.scored.as_ref(),
+                params: &self.params,
+                seed,
+            };
+            let workers = Workers {
+                threads,
+                stop: &stop,
+            };
+            probabilities(&plan, workers)
         })?
         .map_err(to_python)?;
-        let shape = (
-            probabilities.len() / self.rows.n_classes(),
-            self.rows.n_classes(),
-        );
+        let n_classes = self.rows.n_classes();
+        let shape = (probabilities.len() / n_classes, n_classes);
         let probabilities = Array2::from_shape_vec(shape, probabilities)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(probabilities.to_pyarray(py))
+        Ok(probabilities.into_pyarray(py))
     }
 
     /// Stop forests, those under way included, `seconds` from now; None: never.
@@ -137,63 +133,12 @@ impl Forest {
     }
 }
 
-fn n_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-fn as_rows<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Rows<'a>> {
-    // `as_slice` would take a column-major matrix too.
-    if !array.is_c_contiguous() {
-        return Err(PyValueError::new_err("rows must be C-contiguous"));
-    }
-    Rows::new(array.as_slice()?, array.shape()[1]).map_err(to_python)
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
 fn to_python(error: Error) -> PyErr {
     match error {
         Error::Stopped => ForestStopped::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }
-}
-
-/// Run `work` on a thread of its own while this one lets Python handle signals; an exception out of
-/// a handler raises the flag that `work` is given, and comes back once `work` has returned.
-fn interruptible<R: Send>(
-    py: Python<'_>,
-    work: impl FnOnce(&AtomicBool) -> R + Send,
-) -> PyResult<R> {
-    let interrupted = AtomicBool::new(false);
-    py.detach(|| {
-        std::thread::scope(|scope| {
-            let (sender, receiver) = channel::<()>();
-            let interrupted = &interrupted;
-            let worker = scope.spawn(move || {
-                // Dropped however `work` ends, which wakes the other side.
-                let _alive = sender;
-                work(interrupted)
-            });
-            let mut outcome = Ok(());
-            while receiver.recv_timeout(SIGNAL_PERIOD) == Err(RecvTimeoutError::Timeout) {
-                if outcome.is_ok() {
-                    outcome = handle_signals();
-                    interrupted.store(outcome.is_err(), Ordering::Relaxed);
-                }
-            }
-            let result = worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            outcome.map(|()| result)
-        })
-    })
-}
-
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the method itself is not general enough in its lifetime"
-)]
-fn handle_signals() -> PyResult<()> {
-    Python::attach(|py| py.check_signals())
 }
 
 /// A moment that another thread may move.

@@ -1,7 +1,9 @@
 //! Python bindings of the colony and the forest: the extension module `fer_fast._core`.
 
 mod colony;
+mod convert;
 mod forest;
+mod signals;
 
 use pyo3::prelude::*;
 
