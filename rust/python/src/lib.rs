@@ -1,11 +1,12 @@
 //! Python bindings of the colony and the forest: the extension module `fer_fast._core`.
 
 mod colony;
+mod errors;
 mod forest;
 
 use pyo3::prelude::*;
 
-/// The extension module: one `register` per crate that it binds.
+/// The extension module: the exceptions, then one `register` per crate that it binds.
 #[pymodule]
 mod _core {
     use super::{PyModule, PyResult};
@@ -13,6 +14,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::errors::register(module)?;
         super::colony::register(module)?;
         super::forest::register(module)
     }
