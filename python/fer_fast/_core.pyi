@@ -4,7 +4,7 @@ from typing import Any, Literal, Self, TypedDict, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Colony", "Evaluation", "Forest", "ForestStopped"]
+__all__ = ["Colony", "Evaluation", "EvaluationCut", "Forest", "ForestStopped"]
 
 class _Summary(TypedDict):
     iteration: int
@@ -98,6 +98,7 @@ class Colony:
     def from_json(cls, text: str) -> Self: ...
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]: ...
 
+class EvaluationCut(Exception): ...
 class ForestStopped(Exception): ...
 
 @final

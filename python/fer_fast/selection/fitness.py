@@ -11,9 +11,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_fast._core import Forest, ForestStopped
+from fer_fast._core import EvaluationCut, Forest, ForestStopped
 from fer_fast.errors import DataError, ParameterError
-from fer_fast.selection._exceptions import EvaluationCut
 from fer_fast.settings import Engine, Scoring
 
 if TYPE_CHECKING:
