@@ -4,7 +4,7 @@ from typing import Any, Literal, Self, TypedDict, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Colony", "Evaluation", "EvaluationCut", "Forest", "ForestStopped"]
+__all__ = ["Colony", "Evaluation", "EvaluationCut", "Forest"]
 
 class _Summary(TypedDict):
     iteration: int
@@ -99,7 +99,6 @@ class Colony:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]: ...
 
 class EvaluationCut(Exception): ...
-class ForestStopped(Exception): ...
 
 @final
 class Forest:

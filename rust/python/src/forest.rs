@@ -7,22 +7,14 @@ use fer_fast_forest::{
     Binning, Cells, Error, ForestParams, Plan, TrainingRows, Workers, probabilities,
 };
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ndarray::Array2};
-use pyo3::create_exception;
-use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::convert::{as_columns, as_matrix, as_threads, n_cores};
+use crate::errors::EvaluationCut;
 use crate::signals::interruptible;
 
-create_exception!(
-    fer_fast._core,
-    ForestStopped,
-    PyException,
-    "A forest passed its deadline before it was done."
-);
-
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("ForestStopped", module.py().get_type::<ForestStopped>())?;
     module.add_class::<Forest>()
 }
 
@@ -136,7 +128,7 @@ impl Forest {
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
 fn to_python(error: Error) -> PyErr {
     match error {
-        Error::Stopped => ForestStopped::new_err(error.to_string()),
+        Error::Stopped => EvaluationCut::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }
 }
