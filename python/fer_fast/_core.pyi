@@ -114,10 +114,18 @@ class Forest:
         min_samples_leaf: int = 1,
         draws: int | None = None,
         class_weights: Sequence[float] | NDArray[np.float64] | None = None,
+        twin_groups: NDArray[np.int64] | None = None,
     ) -> Forest: ...
     def probabilities(
         self, subset: NDArray[np.int64], seed: int, n_threads: int
     ) -> NDArray[np.float64]: ...
+    def evaluate(
+        self,
+        subset: NDArray[np.int64],
+        seed: int,
+        n_threads: int,
+        residual: NDArray[np.float64] | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
     def stop_in(self, seconds: float | None) -> None: ...
     @property
     def n_bytes(self) -> int: ...

@@ -18,6 +18,23 @@ pub(crate) fn row_weights(key: u64, n_rows: usize, draws: Option<usize>) -> Vec<
     weights
 }
 
+/// The rows that a tree did not draw, nor a twin of them.
+pub(crate) fn not_drawn(weights: &[u32], twins: Option<&[u32]>) -> Vec<u32> {
+    let is_drawn: Vec<bool> = match twins {
+        None => weights.iter().map(|&weight| weight > 0).collect(),
+        Some(twins) => {
+            let mut groups = vec![false; weights.len()];
+            for (&group, &weight) in twins.iter().zip(weights) {
+                groups[group as usize] |= weight > 0;
+            }
+            twins.iter().map(|&group| groups[group as usize]).collect()
+        }
+    };
+    (0..weights.len() as u32)
+        .filter(|&row| !is_drawn[row as usize])
+        .collect()
+}
+
 /// Columns drawn one after another without replacement, by their positions in the subset.
 pub(crate) struct Draw {
     n_columns: usize,

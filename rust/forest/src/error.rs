@@ -51,6 +51,28 @@ pub enum Error {
         /// Rows possible.
         limit: usize,
     },
+    /// Groups of twins of another number of rows, or numbered beyond the rows.
+    #[error("there must be one group of twins for each of {rows} rows, numbered below {rows}")]
+    Twins {
+        /// Rows there are.
+        rows: usize,
+    },
+    /// A residual holds NaN or an infinite value.
+    #[error("the residual of row {row} and class {class} is NaN or infinite")]
+    Residual {
+        /// The row, counted from 0.
+        row: usize,
+        /// The class, counted from 0.
+        class: usize,
+    },
+    /// A residual of another shape than the rows that are judged and their classes.
+    #[error("the residual has shape {found:?} where {expected:?} was expected: rows and classes")]
+    ResidualShape {
+        /// Rows and classes of the residual.
+        found: (usize, usize),
+        /// Rows judged, and classes there are.
+        expected: (usize, usize),
+    },
     /// A parameter is outside its range.
     #[error("{0}")]
     Parameter(&'static str),

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::draw::{Draw, by_column, row_weights};
+use crate::credit::{Credit, Residual, Shares};
+use crate::draw::{Draw, by_column, not_drawn, row_weights};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::machine::prefetch;
@@ -12,13 +13,7 @@ use crate::plan::Plan;
 use crate::purity::bound;
 use crate::random::child_key;
 use crate::split::{Column, Counted, Cut, Splitter, Verdict};
-
-/// A tree's whole vote. Whole numbers add up to the same sum in any order, which makes the result
-/// independent of how trees are shared among threads.
-const ONE_VOTE: u64 = 1 << 40;
-
-/// Votes of a class for a scored row, `n_classes` a row.
-pub(crate) type Votes = Vec<u64>;
+use crate::votes::Votes;
 
 /// Nodes of at most this many entries are cut at once, column by column until a cut cannot be
 /// bettered; larger ones wait for a pass over the columns. Either way they are cut alike.
@@ -39,7 +34,7 @@ const FETCHED: usize = 64;
 /// Nodes that must have drawn a column to make it worth asking for all of it.
 const BUSY: usize = 8;
 
-/// Grows some trees of a forest for the votes of their leaves.
+/// Grows some trees of a forest for the votes of their leaves and the credit of their cuts.
 pub(crate) struct Grower<'a, const K: usize> {
     plan: Plan<'a>,
     stop: &'a (dyn Fn() -> bool + Sync),
@@ -58,34 +53,47 @@ pub(crate) struct Grower<'a, const K: usize> {
     splitter: Splitter<K>,
     draw: Draw,
     votes: Votes,
+    credit: Option<Credit<'a, K>>,
+}
+
+/// What some trees of a forest have to say.
+pub(crate) struct Grown {
+    pub(crate) votes: Votes,
+    /// What each column of the subset earned, in the whole numbers of [`Credit`].
+    pub(crate) credit: Vec<i64>,
 }
 
 impl<'a, const K: usize> Grower<'a, K> {
-    pub(crate) fn new(plan: Plan<'a>, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+    pub(crate) fn new(
+        plan: Plan<'a>,
+        residual: Option<&'a Residual>,
+        stop: &'a (dyn Fn() -> bool + Sync),
+    ) -> Self {
         let weights = plan.params.class_weights.as_ref().map(|weights| {
             let mut padded = [1.0; K];
             padded[..weights.len()].copy_from_slice(weights);
             padded
         });
-        let n_votes = plan.scored_cells().n_rows() * plan.rows.n_classes();
+        let n_columns = plan.subset.len();
         Self {
             plan,
             stop,
             weights,
-            n_candidates: plan.subset.len().isqrt().max(1),
+            n_candidates: n_columns.isqrt().max(1),
             small: SMALL,
             entries: Vec::new(),
             reached: Vec::new(),
             spare_entries: Vec::new(),
             spare_reached: Vec::new(),
             splitter: Splitter::new(plan.params.min_samples_leaf),
-            draw: Draw::new(plan.subset.len()),
-            votes: vec![0; n_votes],
+            draw: Draw::new(n_columns),
+            votes: Votes::new(plan.scored_cells().n_rows(), plan.rows.n_classes()),
+            credit: residual.map(|residual| Credit::new(residual, n_columns, plan.params.n_trees)),
         }
     }
 
-    /// Grow the trees numbered `trees` and return their votes.
-    pub(crate) fn votes(mut self, trees: Range<usize>) -> Result<Votes, Error> {
+    /// Grow the trees numbered `trees`.
+    pub(crate) fn grow(mut self, trees: Range<usize>) -> Result<Grown, Error> {
         let mut waiting = Vec::new();
         for tree in trees {
             if (self.stop)() {
@@ -100,7 +108,10 @@ impl<'a, const K: usize> Grower<'a, K> {
             waiting.sort_by_key(|node| Reverse(node.entries.len()));
             waiting = self.pass(&waiting)?;
         }
-        Ok(self.votes)
+        Ok(Grown {
+            votes: self.votes,
+            credit: self.credit.map_or_else(Vec::new, Credit::earned),
+        })
     }
 
     /// Draw a tree's rows, and return its root.
@@ -123,7 +134,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             Some(cells) => self.reached.extend(0..cells.n_rows() as u32),
             None => self
                 .reached
-                .extend((0..n_rows as u32).filter(|&row| weights[row as usize] == 0)),
+                .extend(not_drawn(&weights, self.plan.rows.twins.as_deref())),
         }
         let (n_entries, n_reached) = (
             self.entries.len() - first_entry,
@@ -354,6 +365,14 @@ impl<'a, const K: usize> Grower<'a, K> {
         for (right, left) in right_total.iter_mut().zip(left_total) {
             *right -= left;
         }
+        if let Some(credit) = &mut self.credit {
+            let weights = self.weights.as_ref();
+            let [whole, left, right] =
+                [&node.total, &left_total, &right_total].map(|total| Shares { total, weights });
+            let (to_left, to_right) = self.reached[node.reached.range()].split_at(reached);
+            let sides = [(&left, to_left), (&right, to_right)];
+            credit.add(choice.position as usize, &whole, sides);
+        }
         let (entries, entry) = (node.entries.range(), node.entries.range().start + entries);
         let (reached, row) = (node.reached.range(), node.reached.range().start + reached);
         open.push(Node {
@@ -376,18 +395,8 @@ impl<'a, const K: usize> Grower<'a, K> {
 
     /// Give the class shares of a leaf to the rows that reach it.
     fn vote(&mut self, node: &Node<K>) {
-        let n_classes = self.plan.rows.n_classes();
-        let weighted = |class: usize| {
-            let weight = self.weights.as_ref().map_or(1.0, |weights| weights[class]);
-            f64::from(node.total[class]) * weight
-        };
-        let whole: f64 = (0..n_classes).map(weighted).sum();
-        for class in (0..n_classes).filter(|&class| node.total[class] > 0) {
-            let share = (weighted(class) / whole * ONE_VOTE as f64).round() as u64;
-            for &row in &self.reached[node.reached.range()] {
-                self.votes[row as usize * n_classes + class] += share;
-            }
-        }
+        let rows = &self.reached[node.reached.range()];
+        self.votes.give(rows, &node.total, self.weights.as_ref());
     }
 }
 
@@ -413,6 +422,7 @@ mod tests {
             let rows = Matrix::new(&values, n_columns).expect("whole rows");
             let binned = Binning::learn(rows, 1).expect("finite values");
             let rows = TrainingRows::new(binned, labels, n_classes).expect("a label a row");
+            let residual = Residual::labels(&rows);
             let subset: Vec<usize> = (0..n_columns).collect();
             for class_weights in [None, Some(vec![0.3, 1.7, 1.0, 2.9, 0.1])] {
                 let params = ForestParams {
@@ -430,8 +440,10 @@ mod tests {
                         params: &params,
                         seed: 1,
                     };
-                    let grower = Grower::<8>::new(plan, &|| false);
-                    Grower { small, ..grower }.votes(0..params.n_trees)
+                    let grower = Grower::<8>::new(plan, Some(&residual), &|| false);
+                    let grown = Grower { small, ..grower }.grow(0..params.n_trees);
+                    let Grown { votes, credit } = grown.expect("nobody stops it");
+                    (votes, credit)
                 };
                 assert!(votes(0) == votes(usize::MAX));
             }

@@ -5,7 +5,7 @@
 //! copied, trees are never stored, and no branch is grown that no scored row reaches.
 //!
 //! ```
-//! use fer_fast_forest::{Binning, ForestParams, Matrix, Plan, TrainingRows, Workers, probabilities};
+//! use fer_fast_forest::{Binning, ForestParams, Matrix, Plan, TrainingRows, Workers, evaluate};
 //!
 //! // Column 0 tells the classes apart, column 1 does not.
 //! let rows = [0.1, 5.0, 0.2, 3.0, 0.3, 4.0, 0.7, 4.0, 0.8, 5.0, 0.9, 3.0];
@@ -22,7 +22,8 @@
 //! };
 //! let plan = Plan { rows: &rows, subset: &[0], scored: Some(&scored), params: &params, seed: 0 };
 //! let workers = Workers { threads: 2, stop: &|| false };
-//! assert_eq!(probabilities(&plan, workers)?, [1.0, 0.0, 0.0, 1.0]);
+//! let evaluation = evaluate(&plan, None, workers)?;
+//! assert_eq!(evaluation.probabilities, [1.0, 0.0, 0.0, 1.0]);
 //! # Ok::<(), fer_fast_forest::Error>(())
 //! ```
 //!
@@ -37,11 +38,13 @@
 //! | `params`, `plan` | what is to be grown |
 //! | `purity`, `split` | the best cut of a node by a column |
 //! | `draw` | the rows of a tree, the columns of a node |
+//! | `votes`, `credit` | what leaves say of rows, and cuts of columns |
 //! | `node`, `grow` | a tree from its root to its leaves |
-//! | `ensemble` | all trees: their votes |
+//! | `ensemble` | all trees, and the threads that share them |
 
 mod binning;
 mod bins;
+mod credit;
 mod draw;
 mod ensemble;
 mod entry;
@@ -57,10 +60,12 @@ mod purity;
 mod random;
 mod rows;
 mod split;
+mod votes;
 
 pub use binning::{Binning, Cells};
 pub use bins::MAX_BINS;
-pub use ensemble::probabilities;
+pub use credit::Residual;
+pub use ensemble::{Evaluation, evaluate};
 pub use entry::MAX_CLASSES;
 pub use error::Error;
 pub use matrix::Matrix;

@@ -9,6 +9,8 @@ pub struct TrainingRows {
     pub(crate) binning: Binning,
     pub(crate) cells: Cells,
     pub(crate) labels: Vec<u8>,
+    /// The group of each row; rows of a group are drawn together.
+    pub(crate) twins: Option<Vec<u32>>,
     n_classes: usize,
 }
 
@@ -42,8 +44,23 @@ impl TrainingRows {
             binning,
             cells,
             labels,
+            twins: None,
             n_classes,
         })
+    }
+
+    /// Count a row as drawn by a tree that drew any row of its group, so that copies of a row never
+    /// judge what was learned from it.
+    ///
+    /// # Errors
+    /// If there is not one group a row, or a group has a number that no row has.
+    pub fn with_twins(mut self, groups: Vec<u32>) -> Result<Self, Error> {
+        let rows = self.labels.len();
+        if groups.len() != rows || groups.iter().any(|&group| group as usize >= rows) {
+            return Err(Error::Twins { rows });
+        }
+        self.twins = Some(groups);
+        Ok(self)
     }
 
     /// How the columns are cut.
@@ -67,6 +84,7 @@ impl TrainingRows {
     /// Bytes held on the heap.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.cells.bytes() + self.binning.bytes() + self.labels.len()
+        let twins = self.twins.as_ref().map_or(0, |twins| 4 * twins.len());
+        self.cells.bytes() + self.binning.bytes() + self.labels.len() + twins
     }
 }

@@ -1,7 +1,7 @@
 //! The forest as a user meets it: votes, stops, refusals.
 
 use fer_fast_forest::{
-    Binning, Cells, Error, ForestParams, Matrix, Plan, TrainingRows, Workers, probabilities,
+    Binning, Cells, Error, ForestParams, Matrix, Plan, TrainingRows, Workers, evaluate,
 };
 
 const ROWS: usize = 80;
@@ -60,7 +60,7 @@ fn grow(
         threads: 1,
         stop: &|| false,
     };
-    probabilities(&plan, workers)
+    evaluate(&plan, None, workers).map(|evaluation| evaluation.probabilities)
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_stop_is_an_error_from_any_thread() {
     };
     for threads in [1, 3] {
         let stop = &|| true;
-        let stopped = probabilities(&plan, Workers { threads, stop });
+        let stopped = evaluate(&plan, None, Workers { threads, stop });
         assert_eq!(stopped, Err(Error::Stopped));
     }
 }

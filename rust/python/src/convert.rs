@@ -25,6 +25,14 @@ pub fn as_columns(columns: &PyReadonlyArray1<'_, i64>) -> PyResult<Vec<usize>> {
         .collect())
 }
 
+/// Take over the groups of twins; a number that does not fit becomes one that no row has.
+pub fn as_groups(groups: &PyReadonlyArray1<'_, i64>) -> PyResult<Vec<u32>> {
+    let groups = groups.as_slice()?.iter();
+    Ok(groups
+        .map(|&group| u32::try_from(group).unwrap_or(u32::MAX))
+        .collect())
+}
+
 /// A number of threads; a negative one is one a core.
 pub fn as_threads(n_threads: isize) -> usize {
     usize::try_from(n_threads).unwrap_or_else(|_| n_cores())

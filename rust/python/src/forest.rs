@@ -4,13 +4,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use fer_fast_forest::{
-    Binning, Cells, Error, ForestParams, Plan, TrainingRows, Workers, probabilities,
+    Binning, Cells, Error, Evaluation, ForestParams, Plan, Residual, TrainingRows, Workers,
+    evaluate,
 };
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ndarray::Array2};
+use numpy::ndarray::Array2;
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::convert::{as_columns, as_matrix, as_threads, n_cores};
+use crate::convert::{as_columns, as_groups, as_matrix, as_threads, n_cores};
 use crate::errors::EvaluationCut;
 use crate::signals::interruptible;
 
@@ -36,7 +40,7 @@ impl Forest {
     #[new]
     #[pyo3(signature = (
         rows, labels, n_classes, scored_rows=None, *, n_trees, max_depth=None, min_samples_leaf=1,
-        draws=None, class_weights=None
+        draws=None, class_weights=None, twin_groups=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn new(
@@ -50,14 +54,20 @@ impl Forest {
         min_samples_leaf: usize,
         draws: Option<usize>,
         class_weights: Option<Vec<f64>>,
+        twin_groups: Option<PyReadonlyArray1<'_, i64>>,
     ) -> PyResult<Self> {
         let rows = as_matrix(&rows)?;
         let labels = labels.as_slice()?.to_vec();
         let scored_rows = scored_rows.as_ref().map(as_matrix).transpose()?;
+        let twins = twin_groups.as_ref().map(as_groups).transpose()?;
         let threads = n_cores();
         let (rows, scored) = py
             .detach(|| {
-                let rows = TrainingRows::new(Binning::learn(rows, threads)?, labels, n_classes)?;
+                let mut rows =
+                    TrainingRows::new(Binning::learn(rows, threads)?, labels, n_classes)?;
+                if let Some(groups) = twins {
+                    rows = rows.with_twins(groups)?;
+                }
                 let scored = scored_rows
                     .map(|scored| rows.binning().apply(scored, threads))
                     .transpose()?;
@@ -86,30 +96,37 @@ impl Forest {
         subset: PyReadonlyArray1<'py, i64>,
         seed: u64,
         n_threads: isize,
-    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    ) -> PyResult<Shares<'py>> {
         let subset = as_columns(&subset)?;
-        let threads = as_threads(n_threads);
-        let probabilities = interruptible(py, |interrupted| {
-            let stop = || interrupted.load(Ordering::Relaxed) || self.deadline.has_passed();
-            let plan = Plan {
-                rows: &self.rows,
-                subset: &subset,
-                scored: self.scored.as_ref(),
-                params: &self.params,
-                seed,
-            };
-            let workers = Workers {
-                threads,
-                stop: &stop,
-            };
-            probabilities(&plan, workers)
-        })?
-        .map_err(to_python)?;
-        let n_classes = self.rows.n_classes();
-        let shape = (probabilities.len() / n_classes, n_classes);
-        let probabilities = Array2::from_shape_vec(shape, probabilities)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(probabilities.into_pyarray(py))
+        let evaluation = self.grow(py, &subset, seed, n_threads, None)?;
+        self.as_rows(py, evaluation.probabilities)
+    }
+
+    /// The same probabilities, and what each column of the subset earned against a residual of
+    /// shape (scored rows, classes): the sum over its cuts, over the rows that are judged there,
+    /// of residual times the change in class shares. Without a residual, over the training rows out
+    /// of bag: the gain in the probability of the true class.
+    #[pyo3(signature = (subset, seed, n_threads, residual=None))]
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        subset: PyReadonlyArray1<'py, i64>,
+        seed: u64,
+        n_threads: isize,
+        residual: Option<PyReadonlyArray2<'py, f64>>,
+    ) -> PyResult<(Shares<'py>, Bound<'py, PyArray1<f64>>)> {
+        let subset = as_columns(&subset)?;
+        let residual = match residual {
+            Some(residual) => as_residual(&residual)?,
+            None if self.scored.is_some() => {
+                let message = "rows that are scored have no labels here: give a residual";
+                return Err(PyValueError::new_err(message));
+            }
+            None => Residual::labels(&self.rows),
+        };
+        let evaluation = self.grow(py, &subset, seed, n_threads, Some(&residual))?;
+        let credit = evaluation.credit.into_pyarray(py);
+        Ok((self.as_rows(py, evaluation.probabilities)?, credit))
     }
 
     /// Stop forests, those under way included, `seconds` from now; None: never.
@@ -123,6 +140,55 @@ impl Forest {
     fn n_bytes(&self) -> usize {
         self.rows.bytes() + self.scored.as_ref().map_or(0, Cells::bytes)
     }
+}
+
+/// A row of class probabilities for each scored row.
+type Shares<'py> = Bound<'py, PyArray2<f64>>;
+
+impl Forest {
+    fn grow(
+        &self,
+        py: Python<'_>,
+        subset: &[usize],
+        seed: u64,
+        n_threads: isize,
+        residual: Option<&Residual>,
+    ) -> PyResult<Evaluation> {
+        let threads = as_threads(n_threads);
+        interruptible(py, |interrupted| {
+            let stop = || interrupted.load(Ordering::Relaxed) || self.deadline.has_passed();
+            let plan = Plan {
+                rows: &self.rows,
+                subset,
+                scored: self.scored.as_ref(),
+                params: &self.params,
+                seed,
+            };
+            let workers = Workers {
+                threads,
+                stop: &stop,
+            };
+            evaluate(&plan, residual, workers)
+        })?
+        .map_err(to_python)
+    }
+
+    /// Move probabilities to `NumPy`, `n_classes` a row.
+    fn as_rows<'py>(&self, py: Python<'py>, probabilities: Vec<f64>) -> PyResult<Shares<'py>> {
+        let n_classes = self.rows.n_classes();
+        let shape = (probabilities.len() / n_classes, n_classes);
+        let probabilities = Array2::from_shape_vec(shape, probabilities)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(probabilities.into_pyarray(py))
+    }
+}
+
+/// Copy a residual.
+fn as_residual(residual: &PyReadonlyArray2<'_, f64>) -> PyResult<Residual> {
+    if !residual.is_c_contiguous() {
+        return Err(PyValueError::new_err("a residual must be C-contiguous"));
+    }
+    Residual::new(residual.as_slice()?, residual.shape()[1]).map_err(to_python)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
