@@ -4,7 +4,7 @@ from typing import Any, Literal, Self, TypedDict, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Colony", "Evaluation", "Forest", "ForestStopped"]
+__all__ = ["Colony", "Evaluation", "EvaluationCut", "Forest"]
 
 class _Summary(TypedDict):
     iteration: int
@@ -98,7 +98,7 @@ class Colony:
     def from_json(cls, text: str) -> Self: ...
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]: ...
 
-class ForestStopped(Exception): ...
+class EvaluationCut(Exception): ...
 
 @final
 class Forest:
@@ -114,10 +114,18 @@ class Forest:
         min_samples_leaf: int = 1,
         draws: int | None = None,
         class_weights: Sequence[float] | NDArray[np.float64] | None = None,
+        twin_groups: NDArray[np.int64] | None = None,
     ) -> Forest: ...
     def probabilities(
         self, subset: NDArray[np.int64], seed: int, n_threads: int
     ) -> NDArray[np.float64]: ...
+    def evaluate(
+        self,
+        subset: NDArray[np.int64],
+        seed: int,
+        n_threads: int,
+        residual: NDArray[np.float64] | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
     def stop_in(self, seconds: float | None) -> None: ...
     @property
     def n_bytes(self) -> int: ...

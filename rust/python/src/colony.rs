@@ -14,14 +14,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fer_fast_colony::{Colony as Core, ColonyError, IterationSummary, Parameters, Subset};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
-use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyType};
 
+use crate::errors::ParameterError;
 use run::{Request, Stop};
-
-import_exception!(fer_fast.errors, ParameterError);
 
 /// Ant colony that chooses features.
 ///

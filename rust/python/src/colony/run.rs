@@ -11,14 +11,12 @@ use fer_fast_colony::Subset;
 use pyo3::exceptions::{
     PyException, PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError,
 };
-use pyo3::import_exception;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::call::call;
-use super::{Colony, ParameterError, subset_array, to_python};
-
-import_exception!(fer_fast.selection._exceptions, EvaluationCut);
+use super::{Colony, subset_array, to_python};
+use crate::errors::{EvaluationCut, ParameterError};
 
 /// How often the calling thread looks for signals.
 const POLL: Duration = Duration::from_millis(50);
