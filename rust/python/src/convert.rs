@@ -1,11 +1,16 @@
-//! What Python hands over, as the crates want it.
+//! What Python hands over, as the forest wants it, and what the forest hands back.
 
 use std::num::NonZero;
 
-use fer_fast_forest::Matrix;
-use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use fer_fast_forest::{Error, Matrix};
+use numpy::ndarray::Array2;
+use numpy::{
+    Element, IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::errors::EvaluationCut;
 
 /// Borrow a C-contiguous matrix.
 pub fn as_matrix<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Matrix<'a>> {
@@ -41,4 +46,25 @@ pub fn as_threads(n_threads: isize) -> usize {
 /// The cores that this process may use.
 pub fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Move numbers to a `NumPy` matrix of so many columns.
+pub fn in_rows<T: Element>(
+    py: Python<'_>,
+    values: Vec<T>,
+    n_columns: usize,
+) -> PyResult<Bound<'_, PyArray2<T>>> {
+    let shape = (values.len() / n_columns, n_columns);
+    let rows = Array2::from_shape_vec(shape, values)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(rows.into_pyarray(py))
+}
+
+/// The exception that says why there is no forest.
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
+pub fn to_python(error: Error) -> PyErr {
+    match error {
+        Error::Stopped => EvaluationCut::new_err(error.to_string()),
+        _ => PyValueError::new_err(error.to_string()),
+    }
 }

@@ -5,6 +5,7 @@ mod convert;
 mod errors;
 mod forest;
 mod signals;
+mod trees;
 
 use pyo3::prelude::*;
 
@@ -18,6 +19,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::errors::register(module)?;
         super::colony::register(module)?;
-        super::forest::register(module)
+        super::forest::register(module)?;
+        super::trees::register(module)
     }
 }
