@@ -278,4 +278,5 @@ def share_out(
 def scaled(trail: NDArray[np.float64], level: int, tau_min: float) -> NDArray[np.float64]:
     """Scale a trail so that its `level` largest values average 1, and bound it below."""
     mean = np.cumsum(np.sort(trail)[::-1][:level])[-1] / level
-    return np.maximum(trail / mean, tau_min)
+    bounded: NDArray[np.float64] = np.maximum(trail / mean, tau_min)
+    return bounded
