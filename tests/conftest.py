@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_fast.backbone import Weights, resolve_weights
 from fer_fast.backbone.architecture import LAYERS
-from fer_fast.backbone.weights import write_tensors
+from fer_fast.backbone.weights import Weights, resolve_weights, write_tensors
 from fer_fast.errors import WeightsError
 
 # On a loaded machine any example may be slow.

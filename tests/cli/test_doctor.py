@@ -3,9 +3,9 @@
 import importlib.metadata
 import platform
 
-from fer_fast.backbone import diagnose
-from fer_fast.backbone.devices import require_cuda
+from fer_fast.doctor import diagnose
 from fer_fast.errors import DeviceError
+from fer_fast.runtime.cuda import require_cuda
 
 # Square brackets, which rich would take for markup.
 EXTRA = "onnxruntime-gpu[cuda,cudnn]"

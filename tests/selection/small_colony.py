@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fer_fast.selection import Colony
+from fer_fast import Colony
 
 ETA = np.random.default_rng(0).random(60)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from small_colony import ETA, by_hand, colony, credit, fitness, picture
 
+from fer_fast import Colony, EvaluationCut
 from fer_fast.errors import ParameterError
-from fer_fast.selection import Colony, EvaluationCut
 
 
 def judge(subset):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small_colony import colony
 
-from fer_fast.selection import Colony
+from fer_fast import Colony
 
 
 class BrokenError(Exception):
@@ -37,7 +37,7 @@ def interrupted(script, signals=1):
 # One write, because the lines of two threads that print would mingle.
 PREAMBLE = """
 import os, threading, time
-from fer_fast.selection import Colony
+from fer_fast import Colony
 
 def ready():
     os.write(1, b"ready\\n")

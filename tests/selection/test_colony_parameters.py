@@ -11,8 +11,8 @@ import pytest
 from small_colony import ETA, by_hand, colony, picture
 
 import fer_fast._core
+from fer_fast import Colony
 from fer_fast.errors import ParameterError
-from fer_fast.selection import Colony
 from fer_fast.selection.reference import ReferenceColony
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from fer_fast.selection import Colony
+from fer_fast import Colony
 from fer_fast.selection.reference import ReferenceColony
 
 share = st.floats(0, 1) | st.sampled_from([0.0, 1.0])

@@ -15,8 +15,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from small_colony import ETA, by_hand, colony, credit, fitness, picture
 
+from fer_fast import Colony, EvaluationCut
 from fer_fast.errors import ParameterError
-from fer_fast.selection import Colony, EvaluationCut
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 8])
@@ -318,7 +318,7 @@ def test_a_fitness_may_recurse_as_deeply_as_in_the_main_thread(n_jobs):
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from fer_fast.selection import Colony
+from fer_fast import Colony
 from test_colony_run import recurse
 sys.setrecursionlimit(100_000)
 colony = Colony([1.0] * 4, n_ants=2)

@@ -9,8 +9,8 @@ import pickle
 import pytest
 from small_colony import by_hand, colony, credit, picture
 
+from fer_fast import Colony
 from fer_fast.errors import ParameterError
-from fer_fast.selection import Colony
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from rich.text import Text
 from rich_argparse import RichHelpFormatter
 
 from fer_fast import __version__
-from fer_fast.cli import audit, doctor, export, extract, pipeline
+from fer_fast.cli.commands import audit, doctor, export, extract, pipeline
 from fer_fast.cli.console import ConsoleReporter, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
 from fer_fast.errors import FerFastError

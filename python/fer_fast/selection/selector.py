@@ -146,7 +146,7 @@ shape (n_features,), default="auto"
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from fer_fast.selection import AntColonySelector
+    >>> from fer_fast import AntColonySelector
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
     >>> selector = AntColonySelector(GaussianNB(), random_state=0).fit(X, y)
     >>> selector.get_feature_names_out()

@@ -1,0 +1,67 @@
+"""Everything that decides a run, in one validated object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fer_fast.errors import ParameterError
+from fer_fast.settings.knob import knobs
+from fer_fast.settings.sections import (
+    BackboneSettings,
+    BalanceSettings,
+    ColonySettings,
+    DataSettings,
+    DeviceSettings,
+    FitnessSettings,
+    ForestSettings,
+    HeadSettings,
+    RunSettings,
+    Section,
+)
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(
+    RunSettings,
+    ForestSettings,
+    FitnessSettings,
+    ColonySettings,
+    BalanceSettings,
+    DeviceSettings,
+    HeadSettings,
+    BackboneSettings,
+    DataSettings,
+):
+    """The parameters of one run of the pipeline; the defaults are the paper's where it names one.
+
+    Every knob of every section in `fer_fast.settings.sections` is a keyword and an attribute here;
+    `section` gives a stage its own.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its range, or two values exclude each other.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mirror and self.head != "none":
+            raise ParameterError(
+                f"mirror goes without a head, and head is {self.head!r}: its features are the mean "
+                "over the face and its mirror image already, so choose one of the two"
+            )
+        if self.judged_on == "out-of-bag":
+            for name, plain in (("balance", "none"), ("mirror", False), ("head", "none")):
+                value = getattr(self, name)
+                if value != plain:
+                    raise ParameterError(
+                        f"judged_on is 'out-of-bag' and {name} is {value!r}: Training rows judge "
+                        f"only where {name} is {plain!r}, so choose that or judge on 'public-test'"
+                    )
+
+    def section(self, kind: type[S]) -> S:
+        """Return one section alone, which is all that a stage is handed."""
+        return kind(**{one.name: getattr(self, one.name) for one in knobs(kind)})
