@@ -20,7 +20,7 @@ from fer_fast.backbone.weights import Weights, resolve_weights, write_tensors
 from fer_fast.errors import WeightsError
 
 # On a loaded machine any example may be slow.
-hypothesis.settings.register_profile("untimed")
+hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
