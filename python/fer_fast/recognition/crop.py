@@ -67,11 +67,8 @@ def face_crop(
     last = (math.ceil(left + side), math.ceil(top + side))
     columns = np.arange(first[0], last[0]).clip(0, grey.width - 1)
     rows = np.arange(first[1], last[1]).clip(0, grey.height - 1)
-    inside = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    pixels = np.asarray(grey.crop(tuple(map(int, inside))))
-    pixels = pixels[np.ix_(rows - rows[0], columns - columns[0])]
+    near = grey.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+    pixels = np.asarray(near)[np.ix_(rows - rows[0], columns - columns[0])]
     region = (left - first[0], top - first[1], left - first[0] + side, top - first[1] + side)
-    resized = Image.fromarray(pixels).resize(
-        (size, size), Image.Resampling.BILINEAR, box=region
-    )
+    resized = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR, box=region)
     return np.asarray(resized)

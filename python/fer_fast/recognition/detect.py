@@ -130,9 +130,7 @@ def decode(outputs: list[FloatArray], width: int, least_score: float) -> Detecti
     """
     parts = []
     for position, stride in enumerate(_STRIDES):
-        face, item, box, points = (
-            output[0] for output in outputs[4 * position : 4 * position + 4]
-        )
+        face, item, box, points = (output[0] for output in outputs[4 * position : 4 * position + 4])
         scores = np.sqrt(np.clip(face[:, 0], 0, 1) * np.clip(item[:, 0], 0, 1))
         (cells,) = np.nonzero(scores >= least_score)
         corner = np.stack([cells % (width // stride), cells // (width // stride)], axis=1)
