@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the results as JSON")
     options = parser.parse_args()
 
-    from fer_fast.faces import load_dataset
+    from fer_fast.datasets import LABELS, load_dataset
 
     dataset = load_dataset(options.data)
     rng = np.random.default_rng(0)
@@ -158,7 +158,7 @@ def main() -> None:
     if options.model is not None:
         recognizer = Recognizer(options.model)
         rows = some(2)
-        truth = np.array([dataset.label_set.names[label] for label in dataset.labels[rows]])
+        truth = np.array([LABELS[label] for label in dataset.labels[rows]])
         results["cost"] = cost(detector, recognizer, dataset.pixels[rows], truth)
         for row in results["cost"]:
             print(row)

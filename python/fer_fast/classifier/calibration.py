@@ -15,7 +15,7 @@ Targets = NDArray[np.integer] | NDArray[np.floating]
 
 _FLOORS = (1e-6, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 _LEAST_PROBABILITY = 1e-4
-"""Of the isotonic maps: a class that no row of the fit had at a score is unlikely, not impossible."""
+"""Of the isotonic maps: what no row of the fit was is unlikely, not impossible."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def fit_temperature(probabilities: Matrix, targets: Targets) -> Temperature:
 
 
 def _temperature(probabilities: Matrix, shares: Matrix, floor: float) -> float:
-    """Return the temperature of least log loss, which is convex in its inverse: bisect its slope."""
+    """Return the temperature of least log loss; it is convex in the inverse: bisect its slope."""
     logarithms = np.log(np.maximum(probabilities, floor))
     wanted = (shares * logarithms).sum()
 

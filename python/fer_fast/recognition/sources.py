@@ -26,40 +26,12 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
 """Pixels of the largest picture that is decoded; it takes three bytes each."""
 
-_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-    ]
+_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ogv",
-        ".wmv",
-        ".ts",
-        ".3gp",
-    ]
+_VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv", ".ts"),
 )
 
 _EXIF_ORIENTATION = 0x0112
@@ -307,7 +279,7 @@ def _named(word: str) -> list[Source]:
     if word.isdecimal():
         return [Source(f"webcam {word}", "webcam", int(word))]
     if glob.has_magic(word):
-        found = (Path(name) for name in sorted(glob.glob(str(path), recursive=True)))
+        found = (Path(name) for name in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
         return _required([_file(name) for name in found if name.is_file()], f"nothing is {word}")
     return [Source(word, "picture", path)]
 
@@ -319,7 +291,7 @@ def _required(sources: list[Source], otherwise: str) -> list[Source]:
 
 
 def _in_folder(folder: Path) -> list[Source]:
-    known = _SUFFIXES | VIDEO_SUFFIXES
+    known = _SUFFIXES + _VIDEO_SUFFIXES
     return [
         _file(path)
         for path in sorted(folder.rglob("*"))
@@ -328,5 +300,5 @@ def _in_folder(folder: Path) -> list[Source]:
 
 
 def _file(path: Path) -> Source:
-    is_video = path.suffix.lower() in VIDEO_SUFFIXES
+    is_video = path.suffix.lower() in _VIDEO_SUFFIXES
     return Source(str(path), "video" if is_video else "picture", path)
