@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,5 +100,6 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def reason(error: Exception) -> str:
-    """Return the first line of what ONNX Runtime says."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """Return the first line of what ONNX Runtime says, less its numbers."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line).rstrip(".")
