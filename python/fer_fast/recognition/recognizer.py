@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_fast.errors import FerFastError, ParameterError
-from fer_fast.recognition.crop import FACE_SIDE, face_crop
+from fer_fast.recognition.crop import FACE_SIDE, RESAMPLING, face_crop
 from fer_fast.recognition.detect import FaceDetector
 from fer_fast.recognition.engine import ModelError
 from fer_fast.recognition.model import Device, ExpressionModel, ModelInfo
-from fer_fast.recognition.sources import Channels, from_array, open_picture, upright_rgb
+from fer_fast.recognition.sources import (
+    Channels,
+    PictureError,
+    from_array,
+    open_picture,
+    upright_rgb,
+)
 
 BUNDLED_MODEL = Path(__file__).parent / "assets" / "expressions.onnx"
 """The model that comes with the package."""
@@ -97,12 +103,27 @@ class Prediction:
     picture: Image.Image | None = field(default=None, repr=False)
 
 
+_Place = tuple[Box, tuple[tuple[float, float], ...], float | None]
+"""A face's box, landmarks and score."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What `Recognizer.stream` was asked for."""
+
+    faces: Faces
+    channels: Channels
+    small_faces: bool
+    max_faces: int | None
+    keep_picture: bool
+
+
 @dataclass(frozen=True)
 class _Prepared:
     """A picture whose faces are cut out and wait for the model."""
 
     size: tuple[int, int]
-    found: list[tuple[Box, tuple[tuple[float, float], ...], float | None]]
+    found: list[_Place]
     crops: list[NDArray[np.uint8]]
     error: FerFastError | None = None
     picture: Image.Image | None = None
@@ -228,6 +249,7 @@ class Recognizer:
         faces: Faces = "all",
         channels: Channels = "rgb",
         small_faces: bool = True,
+        max_faces: int | None = None,
         keep_pictures: bool = False,
     ) -> Iterator[Prediction]:
         """Yield what is in each of any number of pictures, in their order.
@@ -242,16 +264,21 @@ class Recognizer:
             As in `predict`.
         small_faces : bool, default=True
             Look for small faces too: see `FaceDetector.detect`.
+        max_faces : int or None, default=None
+            A picture with more faces yields an error.
         keep_pictures : bool, default=False
             Hand the decoded pictures on.
         """
         if faces not in get_args(Faces):
             raise ParameterError(f"faces is {faces!r}: choose all, largest or none")
 
+        wanted = _Wanted(faces, channels, small_faces, max_faces, keep_pictures)
+
         def prepare(position: int, image: Picture) -> _Prepared:
-            return self._prepare(
-                image, f"picture {position + 1}", faces, channels, small_faces, keep_pictures
-            )
+            try:
+                return self._prepare(image, f"picture {position + 1}", wanted)
+            except FerFastError as error:
+                return _Prepared((0, 0), [], [], error)
 
         waiting: list[_Prepared] = []
         for prepared in _in_threads(prepare, images, self._threads):
@@ -303,29 +330,24 @@ class Recognizer:
         """
         return self._model.run(crops)[0]
 
-    def _prepare(
-        self,
-        image: Picture,
-        name: str,
-        faces: Faces,
-        channels: Channels,
-        small_faces: bool,
-        keep: bool,
-    ) -> _Prepared:
-        try:
-            picture = _decoded(image, name, channels)
-        except FerFastError as error:
-            return _Prepared((0, 0), [], [], error)
+    def _prepare(self, image: Picture, name: str, wanted: _Wanted) -> _Prepared:
+        """Decode a picture and cut its faces out."""
+        picture = _decoded(image, name, wanted.channels)
+        kept = picture if wanted.keep_picture else None
         grey = picture.convert("L")
-        kept = picture if keep else None
-        places: list[tuple[Box, tuple[tuple[float, float], ...], float | None]] = []
-        whole = Box(0.0, 0.0, float(picture.width), float(picture.height))
-        if faces == "none":
-            crop = np.asarray(grey.resize((FACE_SIDE, FACE_SIDE), Image.Resampling.BILINEAR))
+        if wanted.faces == "none":
+            whole = Box(0.0, 0.0, float(picture.width), float(picture.height))
+            crop = np.asarray(grey.resize((FACE_SIDE, FACE_SIDE), RESAMPLING))
             return _Prepared(picture.size, [(whole, (), None)], [crop], picture=kept)
-        found = self._detector.detect(picture, small_faces=small_faces)
-        if faces == "largest" and len(found):
+        found = self._detector.detect(picture, small_faces=wanted.small_faces)
+        if wanted.faces == "largest" and len(found):
             found = found[[int(found.boxes[:, 2:].prod(axis=1).argmax())]]
+        if wanted.max_faces is not None and len(found) > wanted.max_faces:
+            raise PictureError(
+                f"{name} has {len(found)} faces and at most {wanted.max_faces} are answered",
+                "cut it into parts",
+            )
+        places: list[_Place] = []
         crops = []
         for box, landmarks, score in zip(found.boxes, found.landmarks, found.scores, strict=True):
             crops.append(face_crop(grey, self.info.framing.square(box)))

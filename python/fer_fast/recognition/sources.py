@@ -54,16 +54,22 @@ _OPENING = threading.Lock()
 
 
 class PictureError(DataError):
-    """A picture cannot be used; the message says why.
+    """A picture cannot be used.
 
     Attributes
     ----------
+    problem, remedy : str
+        What is wrong, and what to do.
     kind : {"type", "size", "content"}
-        It is of no known format, too large, or cannot be decoded.
+        It is of no known format, too large, or cannot be made sense of.
     """
 
-    def __init__(self, message: str, kind: Literal["type", "size", "content"]) -> None:
-        super().__init__(message)
+    def __init__(
+        self, problem: str, remedy: str, kind: Literal["type", "size", "content"] = "content"
+    ) -> None:
+        super().__init__(f"{problem}: {remedy}")
+        self.problem = problem
+        self.remedy = remedy
         self.kind = kind
 
 
@@ -106,7 +112,7 @@ def open_picture(
         raise _too_large(name, "far more", max_pixels) from error
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{name} is no picture of a known format: give {', '.join(formats)}", "type"
+            f"{name} is no picture of a known format", f"give {', '.join(formats)}", "type"
         ) from error
     # Decoders raise whatever a damaged header makes them stumble over.
     except Exception as error:
@@ -129,23 +135,23 @@ def _content(source: Path | bytes, name: str) -> bytes:
             source = source.read_bytes()
         except OSError as error:
             raise PictureError(
-                f"{name} cannot be read ({error.strerror or error}): check the path", "content"
+                f"{name} cannot be read ({error.strerror or error})", "check the path"
             ) from error
     if not source:
-        raise PictureError(f"{name} is empty: give a picture", "type")
+        raise PictureError(f"{name} is empty", "give a picture", "type")
     return source
 
 
 def _too_large(name: str, size: str, max_pixels: int) -> PictureError:
     return PictureError(
-        f"{name} has {size} pixels and at most {max_pixels:,} are decoded: shrink it first", "size"
+        f"{name} has {size} pixels and at most {max_pixels:,} are decoded",
+        "shrink it first",
+        "size",
     )
 
 
 def _damaged(name: str, error: Exception) -> PictureError:
-    return PictureError(
-        f"{name} is damaged ({str(error) or type(error).__name__}): replace it", "content"
-    )
+    return PictureError(f"{name} is damaged ({str(error) or type(error).__name__})", "replace it")
 
 
 def upright_rgb(picture: Image.Image, name: str) -> Image.Image:
@@ -167,7 +173,7 @@ def upright_rgb(picture: Image.Image, name: str) -> Image.Image:
     elif mode in _WITHOUT_ALPHA:
         rgb = picture.convert("RGB")
     else:
-        raise PictureError(f"{name} has the colour mode {mode}: save it as RGB", "content")
+        raise PictureError(f"{name} has the colour mode {mode}", "save it as RGB")
     turn = _TURNS.get(_orientation(picture))
     return rgb if turn is None else rgb.transpose(turn)
 
@@ -193,7 +199,7 @@ def _to_8_bits(values: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
         if least >= 0 and greatest <= top:
             return np.rint(numbers * (255 / top)).astype(np.uint8)
     raise PictureError(
-        f"{name} has grey values from {least:g} to {greatest:g}: scale them to 0 to 255", "content"
+        f"{name} has grey values from {least:g} to {greatest:g}", "scale them to 0 to 255"
     )
 
 

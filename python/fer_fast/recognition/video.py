@@ -77,19 +77,19 @@ class Video:
         # As an absolute path, no name is taken for a network address.
         where = source if isinstance(source, int) else str(source.resolve())
         self._capture: Any = cv2.VideoCapture(where)
-        if not self._capture.isOpened():
+        if not self._capture.isOpened() and isinstance(source, int):
             raise PictureError(
-                f"{name} cannot be opened as a video: check that it is whole"
-                if isinstance(source, Path)
-                else f"there is no {name}: check its number and that no other program uses it",
-                "content",
+                f"there is no {name}", "check its number and that no other program uses it"
             )
+        if not self._capture.isOpened():
+            raise PictureError(f"{name} cannot be opened", "check that it is a video and whole")
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width * height > MAX_PIXELS:
             raise PictureError(
                 f"{name} has frames of {width:,} × {height:,} pixels and at most {MAX_PIXELS:,} "
-                "are decoded: shrink it first",
+                "are decoded",
+                "shrink it first",
                 "size",
             )
         self.frames_per_second = float(self._capture.get(cv2.CAP_PROP_FPS)) or 25.0
@@ -123,9 +123,8 @@ class Video:
             yield Frame(seconds, Image.fromarray(pixels[..., ::-1].copy()))
         if position < self.n_frames * (1 - _MISSING_FRAMES) - 1:
             self.error = PictureError(
-                f"{self._name} ends after frame {position:,} of {self.n_frames:,}: it is cut off "
-                "or damaged there",
-                "content",
+                f"{self._name} ends after frame {position:,} of {self.n_frames:,}",
+                "it is cut off or damaged there",
             )
 
     def close(self) -> None:
