@@ -6,6 +6,7 @@ ONNX Runtime's memory grows with each thread that calls it, so there is one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -35,10 +36,8 @@ class _Job:
 
     def finish(self, outcome: Prediction | BaseException) -> None:
         """Hand the outcome to the event loop's thread, which may be gone by now."""
-        try:
+        with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._resolve, outcome)
-        except RuntimeError:
-            pass
 
     def _resolve(self, outcome: Prediction | BaseException) -> None:
         # Whoever waited too long has cancelled it.

@@ -113,7 +113,7 @@ def _refusals(limits: Limits) -> dict[str, Any]:
         "413": _json(f"More than {limits.body_bytes:,} bytes or {limits.pixels:,} pixels", error),
         "415": _json("The body is no picture of a known format", error),
         "422": _json(
-            f"The picture is damaged or has more than {limits.faces} faces, or a parameter is wrong",
+            f"The picture is damaged, has more than {limits.faces} faces, or faces= is wrong",
             error,
         ),
         "503": _json(

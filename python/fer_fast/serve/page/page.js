@@ -26,7 +26,7 @@ function say(text) {
 }
 
 function complain(message, hint) {
-  $("error").textContent = `${message}: ${hint}.`;
+  $("error").textContent = `${message[0].toUpperCase()}${message.slice(1)}: ${hint}.`;
   $("error").hidden = false;
   say("");
 }
