@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,21 +27,22 @@ class Served:
 
 @contextmanager
 def serving(model: Path, *options: str) -> Iterator[Served]:
-    """Run ``fer-fast serve`` on a free port until the block ends."""
+    """Run ``fer-fast serve`` on a free port until the block ends; it must log nothing."""
     pytest.importorskip("uvicorn", reason="the extra serve is not installed")
     command = [sys.executable, "-m", "fer_fast", "serve", "--model", str(model), "--port", "0"]
-    process = subprocess.Popen(
-        [*command, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    try:
-        yield Served(process)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+    # A pipe that nobody reads would stop a server that writes into it.
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        try:
+            yield Served(process)
+        finally:
+            process.send_signal(signal.SIGINT)
+            status = process.wait(timeout=30)
+        log.seek(0)
+        assert log.read() == ""
+        assert status == 0
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ document.getElementById("drop").dispatchEvent(event);
 
 
 @pytest.fixture(scope="module")
-def browser(server: Any) -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         pytest.skip("chromium and chromedriver are not installed")
@@ -64,7 +64,9 @@ def page(browser: Any, server: Any) -> Any:
 
 def wait(page: Any, css: str) -> Any:
     return WebDriverWait(page, 20).until(
-        lambda _: next((e for e in page.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None)
+        lambda _: next(
+            (e for e in page.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None
+        )
     )
 
 

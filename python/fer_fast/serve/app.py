@@ -154,6 +154,9 @@ class _Server:
                 raise _busy(f"the answer took more than {limits.seconds:g} seconds") from None
         except PictureError as error:
             raise Refusal(_STATUS[error.kind], error.problem, error.remedy) from None
+        except ClientDisconnect:
+            # Nobody hears it.
+            return Response(status_code=400)
         finally:
             self._under_way -= 1
         document = picture_document(prediction)
