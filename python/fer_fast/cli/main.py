@@ -12,7 +12,7 @@ from rich.text import Text
 from rich_argparse import RichHelpFormatter
 
 from fer_fast import __version__
-from fer_fast.cli.commands import audit, doctor, export, extract, pipeline
+from fer_fast.cli.commands import audit, doctor, export, extract, pipeline, predict, serve
 from fer_fast.cli.console import ConsoleReporter, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
 from fer_fast.errors import FerFastError
@@ -20,7 +20,7 @@ from fer_fast.errors import FerFastError
 USER_ERROR = 2
 """Exit status of a failure that the user can mend."""
 
-_COMMANDS = (pipeline, extract, export, audit, doctor)
+_COMMANDS = (pipeline, extract, export, audit, doctor, predict, serve)
 
 
 class _Parser(argparse.ArgumentParser):
