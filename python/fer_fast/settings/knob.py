@@ -20,6 +20,8 @@ INFINITY = float("inf")
 class Knob:
     """The declaration of one setting.
 
+    Its field's annotation gives the kind and the choices, `knob` the rest.
+
     Attributes
     ----------
     name : str
@@ -35,8 +37,9 @@ class Knob:
         The values there are; empty where any of the kind within the range will do.
     low, high : float
         Bounds of a number, inclusive.
-    unset : str
-        What a default of None, or of no path, stands for; empty if there is such no default.
+    default_text : str
+        The default for people, where the value does not say it: what None stands for, or a value
+        that depends on the machine.
     per_machine : bool
         Whether it belongs to a machine or to one run's files and changes no result.
     """
@@ -49,7 +52,7 @@ class Knob:
     choices: tuple[str, ...]
     low: float
     high: float
-    unset: str
+    default_text: str
     per_machine: bool
 
     @property
@@ -60,8 +63,8 @@ class Knob:
     @property
     def shown_default(self) -> str:
         """The default for people."""
-        if self.unset:
-            return self.unset
+        if self.default_text:
+            return self.default_text
         if self.kind is bool:
             return "yes" if self.default else "no"
         return " ".join(self.default) if self.kind is tuple else str(self.default)
@@ -84,17 +87,16 @@ class Knob:
         """
         if value is None and self.default is None:
             return
+        wanted = ""
         if not _is_of(self.kind, value):
-            raise ParameterError(f"{self.name} is {value!r}: it must be {_KIND_NAMES[self.kind]}")
-        if self.choices and value not in self.choices:
-            raise ParameterError(
-                f"{self.name} is {value!r}: it must be one of {', '.join(self.choices)}"
-            )
+            wanted = _KIND_NAMES[self.kind]
+        elif self.choices and value not in self.choices:
+            wanted = f"one of {self.shown_values}"
         # Written so that NaN fails too.
-        if self.kind in (int, float) and not self.low <= value <= self.high:
-            raise ParameterError(
-                f"{self.name} is {value}: it must be {_bounds(self.low, self.high)}"
-            )
+        elif self.kind in (int, float) and not self.low <= value <= self.high:
+            wanted = self.shown_values
+        if wanted:
+            raise ParameterError(f"{self.name} is {value!r}", hint=f"it must be {wanted}")
 
 
 def knob(
@@ -104,7 +106,7 @@ def knob(
     metavar: str = "",
     low: float = -INFINITY,
     high: float = INFINITY,
-    unset: str = "",
+    default_text: str = "",
     per_machine: bool = False,
 ) -> Any:
     """Declare a field of a section; `Knob` has the parameters' meaning."""
@@ -113,7 +115,7 @@ def knob(
         "metavar": metavar,
         "low": low,
         "high": high,
-        "unset": unset,
+        "default_text": default_text,
         "per_machine": per_machine,
     }
     return field(default=default, metadata=declared)
@@ -164,5 +166,5 @@ def _is_of(kind: type, value: Any) -> bool:
 
 def _bounds(low: float, high: float) -> str:
     if high == INFINITY:
-        return f"at least {low:g}" if low > -INFINITY else "a number"
+        return f"at least {low:g}" if low > -INFINITY else "any"
     return f"between {low:.12g} and {high:.12g}"

@@ -34,6 +34,9 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 ENGINES: tuple[str, ...] = get_args(Engine)
 SCORINGS: tuple[str, ...] = get_args(Scoring)
 
+MIN_SIZE, MAX_SIZE = 32, 512
+"""Keras builds no MobileNetV2 below 32 pixels; beyond 512 a face of 48 gains nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
@@ -73,7 +76,7 @@ class DataSettings(Section):
         "fer2013.csv (also .gz or .zip), icml_face_data.csv, a folder with train/ and test/, or a "
         ".npz",
         metavar="PATH",
-        unset="synthetic faces, embedded",
+        default_text="synthetic faces, embedded",
     )
 
 
@@ -87,9 +90,11 @@ class BackboneSettings(Section):
         None,
         "Keras' ImageNet MobileNetV2 weights without top, .h5",
         metavar="PATH",
-        unset="cache, then download",
+        default_text="cache, then download",
     )
-    size: int = knob(48, "input height and width in pixels", metavar="PX")
+    size: int = knob(
+        48, "input height and width in pixels", metavar="PX", low=MIN_SIZE, high=MAX_SIZE
+    )
     taps: tuple[str, ...] = knob(
         ("out_relu",),
         "Keras' names of the layers whose activations are the features, such as "
@@ -123,14 +128,15 @@ class DeviceSettings(Section):
     )
     precision: Precision = knob("fp32", "arithmetic of the backbone; tf32 and fp16 need CUDA")
     batch_size: int | None = knob(
-        None, "faces in one call", metavar="N", low=1, unset="the device's"
+        None, "faces in one call", metavar="N", low=1, default_text="the device's"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.device == "cpu" and self.precision != "fp32":
             raise ParameterError(
-                f"device is 'cpu' and precision {self.precision!r}: a CPU computes in fp32 only"
+                f"device is 'cpu' and precision {self.precision!r}",
+                hint="a CPU computes in fp32 only",
             )
 
 
@@ -162,13 +168,13 @@ class ColonySettings(Section):
         high=1,
     )
     rho: float = knob(0.2, "evaporation of the pheromone per iteration", metavar="R", low=0, high=1)
-    min_features: int | None = knob(None, "smallest subset", metavar="N", low=1, unset="1")
+    min_features: int | None = knob(None, "smallest subset", metavar="N", low=1, default_text="1")
     max_features: int | None = knob(
         None,
         "largest subset, 0 for all features",
         metavar="N",
         low=0,
-        unset="half of the features",
+        default_text="half of the features",
     )
     time_budget: float | None = knob(
         None,
@@ -176,15 +182,15 @@ class ColonySettings(Section):
         metavar="S",
         low=0,
         high=10**9,
-        unset="no limit",
+        default_text="no limit",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.min_features and self.max_features and self.min_features > self.max_features:
             raise ParameterError(
-                f"min_features is {self.min_features} and max_features {self.max_features}: "
-                "the first must not exceed the second"
+                f"min_features is {self.min_features} and max_features {self.max_features}",
+                hint="the first must not exceed the second",
             )
 
 
@@ -203,7 +209,7 @@ class FitnessSettings(Section):
         "depth bound of the trees that judge a subset",
         metavar="N",
         low=1,
-        unset="no limit",
+        default_text="no limit",
     )
     scoring: Scoring = knob("f1_macro", "what an evaluation maximises")
     judged_on: Judges = knob(
@@ -247,13 +253,14 @@ class RunSettings(Section):
         metavar="N",
         low=1,
         high=4096,
+        default_text="one for each CPU of this process",
         per_machine=True,
     )
     out: Path | None = knob(
         None,
         "folder for the run's files",
         metavar="DIR",
-        unset="print only",
+        default_text="print only",
         per_machine=True,
     )
 
