@@ -39,7 +39,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     # Imported late, so that --help and a mistyped option answer at once.
     from fer_fast.runs.folder import RunFolder
 
-    folder = None if settings.out is None else RunFolder(settings.out)
+    folder = None if settings.out is None else RunFolder(settings.out, reporter)
     if folder is not None:
         folder.create()
 
