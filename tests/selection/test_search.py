@@ -1,4 +1,4 @@
-"""A search as the settings ask for it: which rows judge, and within which bounds the colony stays."""
+"""A search as the settings ask for it: which rows judge, and the bounds that the colony keeps."""
 
 from __future__ import annotations
 

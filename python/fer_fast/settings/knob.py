@@ -37,9 +37,9 @@ class Knob:
         The values there are; empty where any of the kind within the range will do.
     low, high : float
         Bounds of a number, inclusive.
-    default_text : str
-        The default for people, where the value does not say it: what None stands for, or a value
-        that depends on the machine.
+    unset : str
+        What holds where nothing is chosen, for people, if the default does not say it: what None
+        stands for, or a value that depends on the machine.
     per_machine : bool
         Whether it belongs to a machine or to one run's files and changes no result.
     """
@@ -52,7 +52,7 @@ class Knob:
     choices: tuple[str, ...]
     low: float
     high: float
-    default_text: str
+    unset: str
     per_machine: bool
 
     @property
@@ -63,8 +63,8 @@ class Knob:
     @property
     def shown_default(self) -> str:
         """The default for people."""
-        if self.default_text:
-            return self.default_text
+        if self.unset:
+            return self.unset
         if self.kind is bool:
             return "yes" if self.default else "no"
         return " ".join(self.default) if self.kind is tuple else str(self.default)
@@ -106,7 +106,7 @@ def knob(
     metavar: str = "",
     low: float = -INFINITY,
     high: float = INFINITY,
-    default_text: str = "",
+    unset: str = "",
     per_machine: bool = False,
 ) -> Any:
     """Declare a field of a section; `Knob` has the parameters' meaning."""
@@ -115,7 +115,7 @@ def knob(
         "metavar": metavar,
         "low": low,
         "high": high,
-        "default_text": default_text,
+        "unset": unset,
         "per_machine": per_machine,
     }
     return field(default=default, metadata=declared)

@@ -76,7 +76,7 @@ class DataSettings(Section):
         "fer2013.csv (also .gz or .zip), icml_face_data.csv, a folder with train/ and test/, or a "
         ".npz",
         metavar="PATH",
-        default_text="synthetic faces, embedded",
+        unset="synthetic faces, embedded",
     )
 
 
@@ -90,7 +90,7 @@ class BackboneSettings(Section):
         None,
         "Keras' ImageNet MobileNetV2 weights without top, .h5",
         metavar="PATH",
-        default_text="cache, then download",
+        unset="cache, then download",
     )
     size: int = knob(
         48, "input height and width in pixels", metavar="PX", low=MIN_SIZE, high=MAX_SIZE
@@ -128,7 +128,7 @@ class DeviceSettings(Section):
     )
     precision: Precision = knob("fp32", "arithmetic of the backbone; tf32 and fp16 need CUDA")
     batch_size: int | None = knob(
-        None, "faces in one call", metavar="N", low=1, default_text="the device's"
+        None, "faces in one call", metavar="N", low=1, unset="the device's"
     )
 
     def __post_init__(self) -> None:
@@ -156,10 +156,10 @@ class ColonySettings(Section):
 
     TITLE: ClassVar[str] = "colony"
 
-    ants: int = knob(20, "subsets per iteration", metavar="N", low=1, high=100_000)
+    ants: int = knob(20, "subsets per iteration", metavar="N", low=1, high=2**20)
     iterations: int = knob(3, "iterations of the colony", metavar="N", low=1, high=1_000_000)
-    alpha: float = knob(1.1, "exponent of the pheromone", metavar="A", low=0, high=100)
-    beta: float = knob(1.5, "exponent of the desirability", metavar="B", low=0, high=100)
+    alpha: float = knob(1.1, "exponent of the pheromone", metavar="A", low=0, high=1e6)
+    beta: float = knob(1.5, "exponent of the desirability", metavar="B", low=0, high=1e6)
     q0: float = knob(
         0.9,
         "probability of taking the best feature instead of drawing one",
@@ -168,13 +168,13 @@ class ColonySettings(Section):
         high=1,
     )
     rho: float = knob(0.2, "evaporation of the pheromone per iteration", metavar="R", low=0, high=1)
-    min_features: int | None = knob(None, "smallest subset", metavar="N", low=1, default_text="1")
+    min_features: int | None = knob(None, "smallest subset", metavar="N", low=1, unset="1")
     max_features: int | None = knob(
         None,
         "largest subset, 0 for all features",
         metavar="N",
         low=0,
-        default_text="half of the features",
+        unset="half of the features",
     )
     time_budget: float | None = knob(
         None,
@@ -182,7 +182,7 @@ class ColonySettings(Section):
         metavar="S",
         low=0,
         high=10**9,
-        default_text="no limit",
+        unset="no limit",
     )
 
     def __post_init__(self) -> None:
@@ -209,7 +209,7 @@ class FitnessSettings(Section):
         "depth bound of the trees that judge a subset",
         metavar="N",
         low=1,
-        default_text="no limit",
+        unset="no limit",
     )
     scoring: Scoring = knob("f1_macro", "what an evaluation maximises")
     judged_on: Judges = knob(
@@ -253,14 +253,14 @@ class RunSettings(Section):
         metavar="N",
         low=1,
         high=4096,
-        default_text="one for each CPU of this process",
+        unset="one for each CPU of this process",
         per_machine=True,
     )
     out: Path | None = knob(
         None,
         "folder for the run's files",
         metavar="DIR",
-        default_text="print only",
+        unset="print only",
         per_machine=True,
     )
 

@@ -50,7 +50,7 @@ class Settings(
     >>> Settings(ants=0)
     Traceback (most recent call last):
         ...
-    fer_fast.errors.ParameterError: ants is 0: it must be between 1 and 100000
+    fer_fast.errors.ParameterError: ants is 0: it must be between 1 and 1048576
 
     Raises
     ------
