@@ -71,8 +71,8 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         Seed of all that is drawn.
     class_weight : {"balanced", "balanced_subsample"}, dict or None, default=None
         Weights of the classes, which multiply those of the rows. "balanced" weighs a row by the
-        inverse frequency of its class; "balanced_subsample" does so in every tree, by the rows that
-        it drew.
+        inverse weight of all rows of its class; "balanced_subsample" does so in every tree, by the
+        rows that it drew.
     max_samples : int, float or None, default=None
         Rows that a tree draws: a number; a fraction of the rows, or of the sum of
         `sample_weight`; or None for as many as there are. Where all of `sample_weight` are whole
