@@ -12,7 +12,7 @@ from fer_fast.balance.smote import balance_classes
 from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
-from fer_fast.faces.dataset import LABELS, FaceDataset, Rows, Split
+from fer_fast.faces.dataset import FaceDataset, Rows, Split
 from fer_fast.faces.duplicates import shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.progress import SILENT, Clock, Reporter
@@ -78,7 +78,9 @@ def run_pipeline(
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
-    final = _FinalForests(training, test, shared, settings.section(ForestSettings), run)
+    final = _FinalForests(
+        training, test, shared, dataset.class_names, settings.section(ForestSettings), run
+    )
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
     with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
         with clock.stage("classifier"):
@@ -109,6 +111,7 @@ class _FinalForests:
     training: Rows
     test: Rows
     shared: NDArray[np.bool_]
+    class_names: tuple[str, ...]
     forest: ForestSettings
     run: RunSettings
 
@@ -122,7 +125,7 @@ class _FinalForests:
             n_jobs=self.run.jobs,
         )
         predicted = classifier.predict(self.test.X)
-        return classifier, score_held_out(self.test.y, predicted, self.shared, LABELS)
+        return classifier, score_held_out(self.test.y, predicted, self.shared, self.class_names)
 
 
 def _shared_test_faces(dataset: FaceDataset) -> NDArray[np.bool_]:
@@ -159,7 +162,7 @@ def _training_rows(
             settings.balance,
             random_state=settings.seed,
             n_jobs=settings.jobs,
-            class_names=LABELS,
+            class_names=features.dataset.class_names,
             reporter=reporter,
         )
     return F, Rows(X, y)
