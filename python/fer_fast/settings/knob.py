@@ -35,6 +35,8 @@ class Knob:
         The values there are; empty where any of the kind within the range will do.
     low, high : float
         Bounds of a number, inclusive.
+    scheme : str
+        What a string must start with if a path follows, such as ``ferplus=``; empty: it is no path.
     unset : str
         What a default of None, or of no path, stands for; empty if there is such no default.
     per_machine : bool
@@ -49,6 +51,7 @@ class Knob:
     choices: tuple[str, ...]
     low: float
     high: float
+    scheme: str
     unset: str
     per_machine: bool
 
@@ -73,7 +76,14 @@ class Knob:
             return ", ".join(self.choices)
         if self.kind in (int, float):
             return _bounds(self.low, self.high)
+        if self.scheme:
+            return f"{self.scheme} and a path"
         return _KIND_NAMES[self.kind]
+
+    def path_of(self, value: str) -> Path | None:
+        """Return the path that follows the scheme of a value; None: it has no such."""
+        start, path = value[: len(self.scheme)], value[len(self.scheme) :]
+        return Path(path).expanduser() if start == self.scheme and path else None
 
     def check(self, value: Any) -> None:
         """Refuse a value that is not of the kind, among the choices or within the range.
@@ -90,6 +100,8 @@ class Knob:
             raise ParameterError(
                 f"{self.name} is {value!r}: it must be one of {', '.join(self.choices)}"
             )
+        if self.scheme and self.path_of(value) is None:
+            raise ParameterError(f"{self.name} is {value!r}: it must be {self.scheme} and a path")
         # Written so that NaN fails too.
         if self.kind in (int, float) and not self.low <= value <= self.high:
             raise ParameterError(
@@ -104,6 +116,7 @@ def knob(
     metavar: str = "",
     low: float = -INFINITY,
     high: float = INFINITY,
+    scheme: str = "",
     unset: str = "",
     per_machine: bool = False,
 ) -> Any:
@@ -113,6 +126,7 @@ def knob(
         "metavar": metavar,
         "low": low,
         "high": high,
+        "scheme": scheme,
         "unset": unset,
         "per_machine": per_machine,
     }
