@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from fer_fast.errors import DataError
 from fer_fast.faces.image import SUFFIXES
@@ -69,7 +70,7 @@ class _Walk:
                 if entry.is_dir():
                     folders.append((entry.is_symlink(), path))
                 elif entry.is_file():
-                    opener = partial(open, self._folder / path, "rb")
+                    opener = partial(_open, self._folder / path)
                     yield Entry(path, entry.stat().st_size, opener)
                 elif _is_missed(path):
                     self.lost.append(path)
@@ -85,6 +86,10 @@ class _Walk:
                 f"{self._folder / inside} {reason}: allow it, or remove the folder"
             ) from error
         self._reporter.warn(f"{self._folder / inside} {reason} and is left out")
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def _is_missed(path: PurePosixPath) -> bool:

@@ -88,7 +88,7 @@ def read_npz(path: Path, source: str) -> FaceDataset:
             "for pixels, labels and splits: write it with save_npz"
         )
     label_set = _label_set(arrays, path)
-    highest = max((int(array.max(initial=0)) for array in of_labels))
+    highest = max(int(array.max(initial=0)) for array in of_labels)
     if highest >= len(label_set) or splits.max(initial=0) >= len(Split):
         raise DataError(
             f"{path} has a label above {len(label_set) - 1} or a split above {len(Split) - 1}: "
@@ -108,7 +108,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    """Read an array where it lies, so that a header may claim any shape and nothing is allocated."""
+    """Lay an array over its bytes, so that nothing is allocated for what a header may claim."""
     with archive.open(info) as file:
         content = file.read()
     stream = BytesIO(content)
