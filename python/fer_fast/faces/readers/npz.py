@@ -108,7 +108,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    """Read an array where it lies, so that a header may claim any shape and nothing is allocated."""
+    """Lay an array over its bytes, so that nothing is allocated for what a header may claim."""
     with archive.open(info) as file:
         content = file.read()
     stream = BytesIO(content)
@@ -116,6 +116,9 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     if version not in _HEADERS:
         raise ValueError(f"version {version} of an array's header")
     shape, is_fortran, dtype = _HEADERS[version](stream)
+    # Objects laid over a file's bytes would be pointers that the file chooses.
+    if dtype.hasobject:
+        raise ValueError("an array of objects")
     return np.ndarray(shape, dtype, content, stream.tell(), order="F" if is_fortran else "C")
 
 
