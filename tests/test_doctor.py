@@ -69,7 +69,7 @@ def test_the_weights_of_the_cache_are_looked_at(cache: Path, random_weights: Wei
 def test_a_broken_installation_is_diagnosed(damage: str, name: str, fix: str) -> None:
     script = (
         "import sys, onnxruntime\nfrom types import ModuleType\n"
-        f"from fer_fast.backbone import diagnose\n{damage}\n"
+        f"from fer_fast.doctor import diagnose\n{damage}\n"
         f"print({{check.name: check.fix for check in diagnose()}}[{name!r}])"
     )
     child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

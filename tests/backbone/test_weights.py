@@ -175,7 +175,7 @@ def test_the_package_index_serves_where_keras_does_not(
 
 def test_reading_weights_imports_no_framework(random_weights: Weights) -> None:
     script = (
-        "import sys; from pathlib import Path; from fer_fast.backbone import resolve_weights\n"
+        "import sys; from pathlib import Path; from fer_fast.backbone.weights import resolve_weights\n"
         f"resolve_weights(Path({str(random_weights.path)!r}))\n"
         "print([m for m in ('tensorflow', 'keras', 'onnxruntime') if m in sys.modules])"
     )

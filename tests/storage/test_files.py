@@ -91,7 +91,7 @@ def test_the_digest_is_sha256(tmp_path):
 
 HOLD_A_FOLDER = """
 import sys, time
-from fer_fast.storage import scratch_dir
+from fer_fast.storage.files import scratch_dir
 with scratch_dir() as folder:
     (folder / "below").mkdir()
     (folder / "below" / "large").write_bytes(bytes(50_000))
