@@ -69,3 +69,14 @@ def missing_modules(names: Iterable[str]) -> list[str]:
 def install_line(extra: str) -> str:
     """Return the line to type for one of the package's extras."""
     return f"{PIP} install 'fer-fast[{extra}]'"
+
+
+def child_environment() -> dict[str, str]:
+    """Return the variables of this process' environment that a Python child is to have.
+
+    An empty part of ``PYTHONPATH`` would put the folder where the user stands on its path, and a
+    warning that some package gives is no failure of what it was started for.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    path = os.pathsep.join(filter(None, kept.get("PYTHONPATH", "").split(os.pathsep)))
+    return kept | {"PYTHONPATH": path}

@@ -83,7 +83,7 @@ def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
     session: Session, backbone: Path, head: DenseHead, dataset: FaceDataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "with_head.onnx"
-    append_head(backbone, head, out)
+    out.write_bytes(append_head(backbone, head))
     onnx.checker.check_model(onnx.load(out), full_check=True)
     runtime = onnxruntime.InferenceSession(out)
     expected = _in_numpy(session, head, dataset.pixels)

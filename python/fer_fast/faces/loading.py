@@ -8,16 +8,18 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
-from fer_fast.errors import DataError
+from fer_fast.errors import DataError, OutputError
 from fer_fast.faces.dataset import FaceDataset, Split
-from fer_fast.faces.readers.npz import read_npz, save_npz
+from fer_fast.faces.readers.npz import read_npz, write_npz
 from fer_fast.faces.readers.table import LineReader, read_table
 from fer_fast.faces.readers.tree import archive_tree, folder_tree, read_tree, tree_digest
 from fer_fast.faces.splitting import with_validation_split
 from fer_fast.faces.synthetic import synthetic_faces
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage.files import cache_dir, file_digest
+from fer_fast.storage.cache import Cache, Entry
+from fer_fast.storage.files import file_digest
 
 _CACHE_FORMAT = 1
 """Raised whenever a reader changes what it makes of the same file."""
@@ -50,8 +52,6 @@ def load_faces(path: str | Path | None, *, reporter: Reporter = SILENT) -> FaceD
     DataError
         If the path cannot be read, is of no known kind, is malformed, or has no training rows or
         no test rows.
-    OutputError
-        If the cache cannot be written.
     """
     if path is None:
         reporter.warn(
@@ -72,19 +72,26 @@ def _read_through_cache(path: Path, reporter: Reporter) -> FaceDataset:
     with _reading(path):
         read = _reader(path)
         digest = tree_digest(folder_tree(path)) if path.is_dir() else file_digest(path)
-    cached = cache_dir("datasets") / f"{digest}-{_CACHE_FORMAT}.npz"
-    if cached.exists():
-        try:
-            dataset = read_npz(cached, str(path))
-        except (DataError, OSError) as error:
-            reporter.warn(f"the cached copy of {path} cannot be used ({error}): reading it again")
-        else:
-            reporter.note(f"{path}: {len(dataset):,} faces from the cache ({cached})")
-            return dataset
-    with _reading(path):
-        dataset = read(path, reporter)
-    save_npz(dataset, cached)
-    reporter.note(f"{path}: {len(dataset):,} faces read, and kept in the cache ({cached})")
+    made: FaceDataset | None = None
+
+    def make(file: BinaryIO) -> None:
+        nonlocal made
+        with _reading(path):
+            made = made or read(path, reporter)
+        write_npz(made, file)
+
+    entry = Entry("datasets", "faces", {"file": digest, "format": _CACHE_FORMAT}, ".npz")
+    try:
+        cached = Cache(reporter).get_or_make(entry, make)
+    except OutputError as error:
+        if made is None:
+            raise
+        reporter.warn(f"the run goes on with faces in memory alone: {error}")
+    if made is not None:
+        reporter.note(f"{path}: {len(made):,} faces read")
+        return made
+    dataset = read_npz(cached, str(path))
+    reporter.note(f"{path}: {len(dataset):,} faces from the cache ({cached})")
     return dataset
 
 

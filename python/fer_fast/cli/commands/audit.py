@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_fast.cli.options import FEATURE_SECTIONS, add_options, add_out_option, read_settings
-from fer_fast.storage.files import written_whole
+from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         stdout.print(protocol_table(protocols))
         document["protocols"] = [asdict(protocol) for protocol in protocols]
     if options.audit_out is not None:
-        with written_whole(options.audit_out) as temporary:
+        with atomic_write(options.audit_out) as temporary:
             temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         reporter.note(f"wrote {options.audit_out}")
     return 0

@@ -6,12 +6,13 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FACE_SIDE, LABELS, FaceDataset, Split
-from fer_fast.storage.files import written_whole
+from fer_fast.storage.files import atomic_write
 
 _ARRAYS = ("pixels", "labels", "splits")
 # A changed bit may make an archive look encrypted (RuntimeError) or newer than its reader
@@ -37,8 +38,13 @@ def save_npz(dataset: FaceDataset, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, pixels=dataset.pixels, labels=dataset.labels, splits=dataset.splits)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        write_npz(dataset, file)
+
+
+def write_npz(dataset: FaceDataset, file: BinaryIO) -> None:
+    """Write what `save_npz` writes to an open binary file, which need not be seekable."""
+    np.savez(file, pixels=dataset.pixels, labels=dataset.labels, splits=dataset.splits)
 
 
 def read_npz(path: Path, source: str) -> FaceDataset:
