@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fer_fast._core import Colony, Evaluation
+    from fer_fast._core import Colony, Evaluation, EvaluationCut
     from fer_fast.errors import (
         DataError,
         DeviceError,
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     )
     from fer_fast.experiment import run_pipeline
     from fer_fast.faces.loading import load_faces
-    from fer_fast.selection._exceptions import EvaluationCut
     from fer_fast.selection.fitness import ForestFitness
     from fer_fast.selection.selector import AntColonySelector, PartialResultWarning
     from fer_fast.settings import Settings
@@ -33,7 +32,7 @@ _HOMES = {
     "DataError": "fer_fast.errors",
     "DeviceError": "fer_fast.errors",
     "Evaluation": "fer_fast._core",
-    "EvaluationCut": "fer_fast.selection._exceptions",
+    "EvaluationCut": "fer_fast._core",
     "FerFastError": "fer_fast.errors",
     "ForestFitness": "fer_fast.selection.fitness",
     "OutputError": "fer_fast.errors",

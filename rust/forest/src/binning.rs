@@ -1,41 +1,12 @@
 //! Columns cut once into at most 64 bins of about equal weight, one byte a cell.
 
-use crate::{Error, parallel::in_parallel};
-
-/// Bins a column may have: as many as a word has bits. Four times as many make trees no better.
-pub const MAX_BINS: usize = 64;
+use crate::bins::MAX_BINS;
+use crate::error::Error;
+use crate::matrix::Matrix;
+use crate::parallel::in_parallel;
 
 /// Columns that one worker transposes at a time: a cache line of a row-major `f32` matrix.
 const BLOCK: usize = 16;
-
-/// A row-major matrix that someone else owns.
-#[derive(Clone, Copy)]
-pub struct Rows<'a> {
-    values: &'a [f32],
-    n_columns: usize,
-}
-
-impl<'a> Rows<'a> {
-    /// Borrow `values` as rows of `n_columns` cells.
-    ///
-    /// # Errors
-    /// If there is no cell, or the last row is not whole.
-    pub fn new(values: &'a [f32], n_columns: usize) -> Result<Self, Error> {
-        if values.is_empty() || n_columns == 0 || !values.len().is_multiple_of(n_columns) {
-            return Err(Error::Shape {
-                cells: values.len(),
-                columns: n_columns,
-            });
-        }
-        Ok(Self { values, n_columns })
-    }
-
-    /// How many rows there are.
-    #[must_use]
-    pub fn n_rows(&self) -> usize {
-        self.values.len() / self.n_columns
-    }
-}
 
 /// Binned cells, column after column.
 pub struct Cells {
@@ -64,11 +35,55 @@ impl Cells {
 
 /// How one column is cut.
 struct Column {
-    /// The least value, the edges between bins, the greatest value: bin `b` lies between
-    /// `bounds[b]` and `bounds[b + 1]`.
-    bounds: Vec<f32>,
+    /// The least and the greatest value of each bin, in ascending order.
+    bins: Vec<[f32; 2]>,
     /// The bin that holds the most rows.
     mode: u8,
+}
+
+impl Column {
+    /// Cut a column by its values in ascending order.
+    fn learn(sorted: &[f32]) -> Self {
+        let runs = || sorted.chunk_by(|a, b| a >= b);
+        let mut values_left = runs().count();
+        let mut bins_left = values_left.min(MAX_BINS);
+        let mut rows_left = sorted.len();
+        let mut held = 0;
+        let mut bins = Vec::with_capacity(bins_left);
+        let [mut least, mut greatest] = [sorted[0]; 2];
+        let (mut mode, mut most) = (0, 0);
+        for run in runs() {
+            let fair = rows_left / bins_left;
+            let is_full = held + run.len() / 2 > fair || run.len() >= fair;
+            if held > 0 && bins_left > 1 && (is_full || values_left < bins_left) {
+                bins.push([least, greatest]);
+                least = run[0];
+                bins_left -= 1;
+                rows_left -= held;
+                held = 0;
+            }
+            held += run.len();
+            values_left -= 1;
+            greatest = run[0];
+            if held >= most {
+                (mode, most) = (bins.len() as u8, held);
+            }
+        }
+        bins.push([least, greatest]);
+        Self { bins, mode }
+    }
+
+    /// Find the bin of each value: the edge between two bins lies halfway between their values.
+    fn assign(&self, values: &[f32], bins: &mut [u8]) {
+        let mut edges = [f32::INFINITY; MAX_BINS];
+        for (edge, pair) in edges.iter_mut().zip(self.bins.windows(2)) {
+            *edge = edge_between(pair[0][1], pair[1][0]);
+        }
+        let edges = &edges[..self.bins.len() - 1];
+        for (bin, &value) in bins.iter_mut().zip(values) {
+            *bin = edges.partition_point(|&edge| edge < value) as u8;
+        }
+    }
 }
 
 /// How every column is cut, learned from the training rows.
@@ -84,7 +99,7 @@ impl Binning {
     ///
     /// # Errors
     /// If a cell is NaN or infinite.
-    pub fn learn(rows: Rows<'_>, threads: usize) -> Result<(Self, Cells), Error> {
+    pub fn learn(rows: Matrix<'_>, threads: usize) -> Result<(Self, Cells), Error> {
         let (columns, cells) = per_column(rows, threads, |column, values, sorted, bins| {
             sorted.copy_from_slice(values);
             sorted.sort_unstable_by(f32::total_cmp);
@@ -92,12 +107,9 @@ impl Binning {
             if !(sorted[0].is_finite() && sorted[sorted.len() - 1].is_finite()) {
                 return Err(Error::NotFinite { column });
             }
-            let bounds = cut(sorted);
-            assign(&bounds, values, bins);
-            Ok(Column {
-                mode: most_common(bins),
-                bounds,
-            })
+            let learned = Column::learn(sorted);
+            learned.assign(values, bins);
+            Ok(learned)
         })?;
         Ok((Self { columns }, cells))
     }
@@ -106,7 +118,7 @@ impl Binning {
     ///
     /// # Errors
     /// If the rows have another number of columns, or a cell is NaN or infinite.
-    pub fn apply(&self, rows: Rows<'_>, threads: usize) -> Result<Cells, Error> {
+    pub fn apply(&self, rows: Matrix<'_>, threads: usize) -> Result<Cells, Error> {
         if rows.n_columns != self.columns.len() {
             return Err(Error::Columns {
                 found: rows.n_columns,
@@ -117,7 +129,7 @@ impl Binning {
             if !values.iter().all(|value| value.is_finite()) {
                 return Err(Error::NotFinite { column });
             }
-            assign(&self.columns[column].bounds, values, bins);
+            self.columns[column].assign(values, bins);
             Ok(())
         })?;
         Ok(cells)
@@ -133,28 +145,18 @@ impl Binning {
         self.columns[column].mode
     }
 
-    /// The last bin to go left where the rows of a node lie in bins up to `low` and from `high` on:
-    /// the edge nearest to the middle of the gap. scikit-learn halves the gap between the values
-    /// themselves; a bin's centre, halfway between its edges, stands for its values here.
-    pub(crate) fn halfway(&self, column: usize, low: u8, high: u8) -> u8 {
-        if high == low + 1 {
-            return low;
-        }
-        let bounds = &self.columns[column].bounds;
-        let centre = |bin: u8| {
-            let bin = usize::from(bin);
-            f32::midpoint(bounds[bin], bounds[bin + 1])
-        };
-        let middle = f32::midpoint(centre(low), centre(high));
-        let edges = &bounds[usize::from(low) + 1..=usize::from(high)];
-        let above = edges.partition_point(|&edge| edge <= middle);
-        let nearest = match (above.checked_sub(1), edges.get(above)) {
-            (Some(below), Some(edge)) if middle - edges[below] < edge - middle => below,
-            (Some(below), None) => below,
-            // Halfway between two edges the higher one wins: a value in the middle goes left.
-            _ => above,
-        };
-        low + nearest as u8
+    /// The last bin to go left where the rows of a node lie in bins up to `low` and from `high` on.
+    ///
+    /// The threshold halves the gap between the two, as scikit-learn's does; a bin inside the gap
+    /// goes to the side where the middle of its own values lies.
+    pub(crate) fn last_left(&self, column: usize, low: u8, high: u8) -> u8 {
+        let bins = &self.columns[column].bins;
+        let (first, last) = (usize::from(low), usize::from(high));
+        let threshold = f32::midpoint(bins[first][1], bins[last][0]);
+        let inside = &bins[first + 1..last];
+        let left = inside
+            .partition_point(|&[least, greatest]| f32::midpoint(least, greatest) <= threshold);
+        low + left as u8
     }
 
     /// Bytes held on the heap.
@@ -162,14 +164,14 @@ impl Binning {
     pub fn bytes(&self) -> usize {
         self.columns
             .iter()
-            .map(|column| size_of::<Column>() + size_of_val(&column.bounds[..]))
+            .map(|column| size_of::<Column>() + size_of_val(&column.bins[..]))
             .sum()
     }
 }
 
 /// Run `work(column, values, scratch, bins)` on every column, blocks of columns shared by `threads`.
 fn per_column<T: Send>(
-    rows: Rows<'_>,
+    rows: Matrix<'_>,
     threads: usize,
     work: impl Fn(usize, &[f32], &mut [f32], &mut [u8]) -> Result<T, Error> + Sync,
 ) -> Result<(Vec<T>, Cells), Error> {
@@ -200,53 +202,10 @@ fn per_column<T: Send>(
     Ok((columns, Cells { bins, n_rows }))
 }
 
-/// The bounds of the bins of a column, from its values in ascending order.
-fn cut(sorted: &[f32]) -> Vec<f32> {
-    let runs = || sorted.chunk_by(|a, b| a >= b);
-    let mut values_left = runs().count();
-    let mut bins_left = values_left.min(MAX_BINS);
-    let mut rows_left = sorted.len();
-    let mut held = 0;
-    let mut previous = sorted[0];
-    let mut bounds = vec![previous];
-    for run in runs() {
-        let fair = rows_left / bins_left;
-        let is_full = held + run.len() / 2 > fair || run.len() >= fair;
-        if held > 0 && bins_left > 1 && (is_full || values_left < bins_left) {
-            bounds.push(edge_between(previous, run[0]));
-            bins_left -= 1;
-            rows_left -= held;
-            held = 0;
-        }
-        held += run.len();
-        values_left -= 1;
-        previous = run[0];
-    }
-    bounds.push(previous);
-    bounds
-}
-
 /// A value that `low` does not exceed and `high` does, however close they are.
 fn edge_between(low: f32, high: f32) -> f32 {
     let middle = f32::midpoint(low, high);
     if middle < high { middle } else { low }
-}
-
-fn assign(bounds: &[f32], values: &[f32], bins: &mut [u8]) {
-    let edges = &bounds[1..bounds.len() - 1];
-    for (bin, &value) in bins.iter_mut().zip(values) {
-        *bin = edges.partition_point(|&edge| edge < value) as u8;
-    }
-}
-
-fn most_common(bins: &[u8]) -> u8 {
-    let mut counts = [0_usize; MAX_BINS];
-    for &bin in bins {
-        counts[usize::from(bin)] += 1;
-    }
-    (0..MAX_BINS as u8)
-        .max_by_key(|&bin| counts[usize::from(bin)])
-        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -255,7 +214,7 @@ mod tests {
     use crate::random::Stream;
 
     fn learn(values: &[f32]) -> (Binning, Vec<u8>) {
-        let rows = Rows::new(values, 1).expect("one column");
+        let rows = Matrix::new(values, 1).expect("one column");
         let (binning, cells) = Binning::learn(rows, 1).expect("finite values");
         let bins = cells.bins(0).to_vec();
         (binning, bins)
@@ -321,7 +280,7 @@ mod tests {
         assert_eq!(bins, [0, 1, 2, 3]);
         let other = [-5.0, 0.49, 0.51, 5.9, 6.1, 99.0];
         let cells = binning
-            .apply(Rows::new(&other, 1).expect("one column"), 1)
+            .apply(Matrix::new(&other, 1).expect("one column"), 1)
             .expect("finite values");
         assert_eq!(cells.bins(0), [0, 0, 1, 2, 3, 3]);
     }
@@ -336,16 +295,21 @@ mod tests {
     fn a_cut_across_a_gap_goes_through_its_middle() {
         let values: Vec<f32> = (0..20).map(|value| value as f32).collect();
         let (binning, _) = learn(&values);
-        assert_eq!(binning.halfway(0, 7, 8), 7);
-        assert_eq!(binning.halfway(0, 3, 8), 5);
-        assert_eq!(binning.halfway(0, 3, 7), 5);
+        assert_eq!(binning.last_left(0, 7, 8), 7);
+        assert_eq!(binning.last_left(0, 3, 8), 5);
+        assert_eq!(binning.last_left(0, 3, 7), 5);
+        // Of a node of 0 and 100, 48 goes left although the edge above it, 74, is far from 50.
+        let (binning, _) = learn(&[0.0, 1.0, 2.0, 3.0, 48.0, 100.0]);
+        assert_eq!(binning.last_left(0, 0, 5), 4);
+        let (binning, _) = learn(&[0.0, 40.0, 49.0, 100.0]);
+        assert_eq!(binning.last_left(0, 0, 3), 2);
     }
 
     #[test]
     fn every_thread_count_gives_the_same_columns() {
         let mut stream = Stream::new(7);
         let values: Vec<f32> = (0..37 * 50).map(|_| stream.below(900) as f32).collect();
-        let rows = Rows::new(&values, 37).expect("whole rows");
+        let rows = Matrix::new(&values, 37).expect("whole rows");
         let (_, alone) = Binning::learn(rows, 1).expect("finite values");
         let (_, shared) = Binning::learn(rows, 3).expect("finite values");
         assert_eq!(alone.bins, shared.bins);
@@ -356,18 +320,6 @@ mod tests {
             below.sort_unstable();
             below.dedup();
             assert_eq!(usize::from(alone.bins(column)[row]), below.len());
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_binned_is_refused() {
-        assert!(Rows::new(&[], 1).is_err());
-        assert!(Rows::new(&[1.0; 5], 2).is_err());
-        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let rows = [1.0, 2.0, 3.0, value];
-            let rows = Rows::new(&rows, 2).expect("whole rows");
-            let error = Binning::learn(rows, 1).err();
-            assert_eq!(error, Some(Error::NotFinite { column: 1 }));
         }
     }
 }

@@ -3,19 +3,17 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::Error;
-use crate::binning::Cells;
-use crate::forest::{ForestParams, TrainingRows};
+use crate::credit::{Credit, Residual, Shares};
+use crate::draw::{Draw, by_column, not_drawn, row_weights};
+use crate::entry::Entry;
+use crate::error::Error;
 use crate::machine::prefetch;
-use crate::random::{Stream, child_key};
-use crate::split::{Column, Counted, Cut, Entry, Purity, Splitter, Verdict, Wide};
-
-/// A tree's whole vote. Whole numbers add up to the same sum in any order, which makes the result
-/// independent of how trees are shared among threads.
-const ONE_VOTE: u64 = 1 << 40;
-
-/// Votes of a class for a scored row, `n_classes` a row.
-pub(crate) type Votes = Vec<u64>;
+use crate::node::{Choice, Node, Span, partition};
+use crate::plan::Plan;
+use crate::purity::bound;
+use crate::random::child_key;
+use crate::split::{Column, Counted, Cut, Splitter, Verdict};
+use crate::votes::Votes;
 
 /// Nodes of at most this many entries are cut at once, column by column until a cut cannot be
 /// bettered; larger ones wait for a pass over the columns. Either way they are cut alike.
@@ -36,15 +34,9 @@ const FETCHED: usize = 64;
 /// Nodes that must have drawn a column to make it worth asking for all of it.
 const BUSY: usize = 8;
 
-/// Parts of a tree's key that are no child.
-const BOOTSTRAP: u64 = u64::MAX;
-
-/// Grows some trees of a forest for the votes of their leaves.
+/// Grows some trees of a forest for the votes of their leaves and the credit of their cuts.
 pub(crate) struct Grower<'a, const K: usize> {
-    rows: &'a TrainingRows,
-    subset: &'a [usize],
-    scored: Option<&'a Cells>,
-    params: &'a ForestParams,
+    plan: Plan<'a>,
     stop: &'a (dyn Fn() -> bool + Sync),
     weights: Option<[f64; K]>,
     /// Columns that a node draws before it settles for what it found.
@@ -61,104 +53,47 @@ pub(crate) struct Grower<'a, const K: usize> {
     splitter: Splitter<K>,
     draw: Draw,
     votes: Votes,
+    credit: Option<Credit<'a, K>>,
 }
 
-/// A node that is still to be cut, or to vote: with up to 8 classes, one cache line.
-#[derive(Clone)]
-#[repr(align(64))]
-struct Node<const K: usize> {
-    entries: Span,
-    reached: Span,
-    key: u64,
-    depth: u32,
-    /// The sum of `total`.
-    drawn: u32,
-    /// The bootstrap weights of its rows by class.
-    total: [u32; K],
-}
-
-/// Half a `Range<usize>`.
-#[derive(Clone, Copy)]
-struct Span {
-    first: u32,
-    end: u32,
-}
-
-impl Span {
-    fn new(first: usize, end: usize) -> Self {
-        Self {
-            first: first as u32,
-            end: end as u32,
-        }
-    }
-
-    fn len(self) -> usize {
-        (self.end - self.first) as usize
-    }
-
-    fn range(self) -> Range<usize> {
-        self.first as usize..self.end as usize
-    }
-}
-
-/// A cut and the column that makes it, by its position in the subset.
-#[derive(Clone, Copy)]
-struct Choice {
-    cut: Cut,
-    position: u32,
-}
-
-impl Choice {
-    /// Less pure than any cut.
-    const NONE: Self = Self {
-        cut: Cut {
-            purity: f64::MIN,
-            low: 0,
-            high: 0,
-        },
-        position: 0,
-    };
-
-    fn is_none(&self) -> bool {
-        self.cut.purity <= f64::MIN
-    }
+/// What some trees of a forest have to say.
+pub(crate) struct Grown {
+    pub(crate) votes: Votes,
+    /// What each column of the subset earned, in the whole numbers of [`Credit`].
+    pub(crate) credit: Vec<i64>,
 }
 
 impl<'a, const K: usize> Grower<'a, K> {
     pub(crate) fn new(
-        rows: &'a TrainingRows,
-        subset: &'a [usize],
-        scored: Option<&'a Cells>,
-        params: &'a ForestParams,
+        plan: Plan<'a>,
+        residual: Option<&'a Residual>,
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
-        let n_scored = scored.unwrap_or(&rows.cells).n_rows();
-        let weights = params.class_weights.as_ref().map(|weights| {
+        let weights = plan.params.class_weights.as_ref().map(|weights| {
             let mut padded = [1.0; K];
             padded[..weights.len()].copy_from_slice(weights);
             padded
         });
+        let n_columns = plan.subset.len();
         Self {
-            rows,
-            subset,
-            scored,
-            params,
+            plan,
             stop,
             weights,
-            n_candidates: subset.len().isqrt().max(1),
+            n_candidates: n_columns.isqrt().max(1),
             small: SMALL,
             entries: Vec::new(),
             reached: Vec::new(),
             spare_entries: Vec::new(),
             spare_reached: Vec::new(),
-            splitter: Splitter::new(params.min_samples_leaf),
-            draw: Draw::new(subset.len()),
-            votes: vec![0; n_scored * rows.n_classes()],
+            splitter: Splitter::new(plan.params.min_samples_leaf),
+            draw: Draw::new(n_columns),
+            votes: Votes::new(plan.scored_cells().n_rows(), plan.rows.n_classes()),
+            credit: residual.map(|residual| Credit::new(residual, n_columns, plan.params.n_trees)),
         }
     }
 
-    /// Grow the trees numbered `trees` and return their votes.
-    pub(crate) fn votes(mut self, trees: Range<usize>) -> Result<Votes, Error> {
+    /// Grow the trees numbered `trees`.
+    pub(crate) fn grow(mut self, trees: Range<usize>) -> Result<Grown, Error> {
         let mut waiting = Vec::new();
         for tree in trees {
             if (self.stop)() {
@@ -173,26 +108,20 @@ impl<'a, const K: usize> Grower<'a, K> {
             waiting.sort_by_key(|node| Reverse(node.entries.len()));
             waiting = self.pass(&waiting)?;
         }
-        Ok(self.votes)
+        Ok(Grown {
+            votes: self.votes,
+            credit: self.credit.map_or_else(Vec::new, Credit::earned),
+        })
     }
 
     /// Draw a tree's rows, and return its root.
     fn plant(&mut self, tree: usize) -> Node<K> {
-        let n_rows = self.rows.cells.n_rows();
-        let key = child_key(self.params.seed, tree as u64);
-        let mut weights = vec![0_u32; n_rows];
-        match self.params.bootstrap {
-            None => weights.fill(1),
-            Some(draws) => {
-                let mut stream = Stream::new(child_key(key, BOOTSTRAP));
-                for _ in 0..draws {
-                    weights[stream.below(n_rows)] += 1;
-                }
-            }
-        }
+        let n_rows = self.plan.rows.cells.n_rows();
+        let key = child_key(self.plan.seed, tree as u64);
+        let weights = row_weights(key, n_rows, self.plan.params.bootstrap);
         let (first_entry, first_reached) = (self.entries.len(), self.reached.len());
         let mut total = [0; K];
-        for (row, &class) in self.rows.labels.iter().enumerate() {
+        for (row, &class) in self.plan.rows.labels.iter().enumerate() {
             let mut weight = weights[row];
             total[usize::from(class)] += weight;
             while weight > 0 {
@@ -201,11 +130,11 @@ impl<'a, const K: usize> Grower<'a, K> {
                 weight -= part;
             }
         }
-        match self.scored {
+        match self.plan.scored {
             Some(cells) => self.reached.extend(0..cells.n_rows() as u32),
             None => self
                 .reached
-                .extend((0..n_rows as u32).filter(|&row| weights[row as usize] == 0)),
+                .extend(not_drawn(&weights, self.plan.rows.twins.as_deref())),
         }
         let (n_entries, n_reached) = (
             self.entries.len() - first_entry,
@@ -248,8 +177,9 @@ impl<'a, const K: usize> Grower<'a, K> {
 
     fn is_leaf(&self, node: &Node<K>) -> bool {
         node.total.contains(&node.drawn)
-            || node.entries.len() < 2 * self.params.min_samples_leaf
+            || node.entries.len() < 2 * self.plan.params.min_samples_leaf
             || self
+                .plan
                 .params
                 .max_depth
                 .is_some_and(|depth| node.depth >= depth)
@@ -261,7 +191,7 @@ impl<'a, const K: usize> Grower<'a, K> {
         let mut constant = 0;
         let bound = bound(&node.total, self.weights.as_ref());
         self.draw.start(node.key);
-        for drawn in 0..self.subset.len() {
+        for drawn in 0..self.plan.subset.len() {
             if drawn >= self.n_candidates && drawn > constant {
                 break;
             }
@@ -269,7 +199,7 @@ impl<'a, const K: usize> Grower<'a, K> {
                 return Err(Error::Stopped);
             }
             if let Some(&ahead) = self.draw.first(drawn + 1 + DRAWS_AHEAD).last() {
-                self.fetch(node, self.subset[ahead as usize]);
+                self.fetch(node, self.plan.subset[ahead as usize]);
             }
             let position = self.draw.first(drawn + 1)[drawn];
             let column = self.column(position as usize);
@@ -292,7 +222,7 @@ impl<'a, const K: usize> Grower<'a, K> {
     /// reads its column nearly from end to end, which needs no help.
     fn fetch(&self, node: &Node<K>, column: usize) {
         if node.entries.len() <= FETCHED {
-            let bins = self.rows.cells.bins(column);
+            let bins = self.plan.rows.cells.bins(column);
             for &entry in &self.entries[node.entries.range()] {
                 prefetch(bins, entry.row::<K>());
             }
@@ -301,25 +231,21 @@ impl<'a, const K: usize> Grower<'a, K> {
 
     /// Ask for the cells by which a small node will be divided.
     fn fetch_division(&self, node: &Node<K>, choice: Choice) {
-        let column = self.subset[choice.position as usize];
+        let column = self.plan.subset[choice.position as usize];
         self.fetch(node, column);
         if node.reached.len() <= FETCHED {
-            let bins = self.scored_cells().bins(column);
+            let bins = self.plan.scored_cells().bins(column);
             for &row in &self.reached[node.reached.range()] {
                 prefetch(bins, row as usize);
             }
         }
     }
 
-    fn scored_cells(&self) -> &'a Cells {
-        self.scored.unwrap_or(&self.rows.cells)
-    }
-
     fn column(&self, position: usize) -> Column<'a> {
-        let column = self.subset[position];
+        let column = self.plan.subset[position];
         Column {
-            bins: self.rows.cells.bins(column),
-            mode: self.rows.binning.mode(column),
+            bins: self.plan.rows.cells.bins(column),
+            mode: self.plan.rows.binning.mode(column),
         }
     }
 
@@ -337,14 +263,14 @@ impl<'a, const K: usize> Grower<'a, K> {
     /// Cut every node once: all draw their columns, then every column serves the nodes that drew it.
     fn pass(&mut self, nodes: &[Node<K>]) -> Result<Vec<Node<K>>, Error> {
         let drawn = self.draw_all(nodes);
-        let (starts, order) = by_column(&drawn, self.subset.len(), self.n_candidates);
+        let (starts, order) = by_column(&drawn, self.plan.subset.len(), self.n_candidates);
         let mut best = vec![Choice::NONE; nodes.len()];
-        for position in 0..self.subset.len() {
+        for position in 0..self.plan.subset.len() {
             if (self.stop)() {
                 return Err(Error::Stopped);
             }
             let drawers = |position: usize| &order[starts[position]..starts[position + 1]];
-            if position + 1 < self.subset.len() && drawers(position + 1).len() >= BUSY {
+            if position + 1 < self.plan.subset.len() && drawers(position + 1).len() >= BUSY {
                 let next = self.column(position + 1).bins;
                 (0..next.len())
                     .step_by(64)
@@ -411,11 +337,11 @@ impl<'a, const K: usize> Grower<'a, K> {
         if choice.is_none() {
             return self.vote(node);
         }
-        let column = self.subset[choice.position as usize];
+        let column = self.plan.subset[choice.position as usize];
         let Cut { low, high, .. } = choice.cut;
-        let last = self.rows.binning.halfway(column, low, high);
+        let last = self.plan.rows.binning.last_left(column, low, high);
 
-        let bins = self.rows.cells.bins(column);
+        let bins = self.plan.rows.cells.bins(column);
         let mut left_total = [0; K];
         let entries = partition(
             &mut self.entries[node.entries.range()],
@@ -427,7 +353,7 @@ impl<'a, const K: usize> Grower<'a, K> {
                 goes_left
             },
         );
-        let bins = self.scored_cells().bins(column);
+        let bins = self.plan.scored_cells().bins(column);
         let reached = partition(
             &mut self.reached[node.reached.range()],
             &mut self.spare_reached,
@@ -438,6 +364,14 @@ impl<'a, const K: usize> Grower<'a, K> {
         let mut right_total = node.total;
         for (right, left) in right_total.iter_mut().zip(left_total) {
             *right -= left;
+        }
+        if let Some(credit) = &mut self.credit {
+            let weights = self.weights.as_ref();
+            let [whole, left, right] =
+                [&node.total, &left_total, &right_total].map(|total| Shares { total, weights });
+            let (to_left, to_right) = self.reached[node.reached.range()].split_at(reached);
+            let sides = [(&left, to_left), (&right, to_right)];
+            credit.add(choice.position as usize, &whole, sides);
         }
         let (entries, entry) = (node.entries.range(), node.entries.range().start + entries);
         let (reached, row) = (node.reached.range(), node.reached.range().start + reached);
@@ -461,174 +395,19 @@ impl<'a, const K: usize> Grower<'a, K> {
 
     /// Give the class shares of a leaf to the rows that reach it.
     fn vote(&mut self, node: &Node<K>) {
-        let n_classes = self.rows.n_classes();
-        let weighted = |class: usize| {
-            let weight = self.weights.as_ref().map_or(1.0, |weights| weights[class]);
-            f64::from(node.total[class]) * weight
-        };
-        let whole: f64 = (0..n_classes).map(weighted).sum();
-        for class in (0..n_classes).filter(|&class| node.total[class] > 0) {
-            let share = (weighted(class) / whole * ONE_VOTE as f64).round() as u64;
-            for &row in &self.reached[node.reached.range()] {
-                self.votes[row as usize * n_classes + class] += share;
-            }
-        }
+        let rows = &self.reached[node.reached.range()];
+        self.votes.give(rows, &node.total, self.weights.as_ref());
     }
-}
-
-/// Columns drawn one after another without replacement, by their positions in the subset.
-struct Draw {
-    n_columns: usize,
-    stream: Stream,
-    is_drawn: Vec<u64>,
-    drawn: Vec<u32>,
-}
-
-impl Draw {
-    fn new(n_columns: usize) -> Self {
-        Self {
-            n_columns,
-            stream: Stream::new(0),
-            is_drawn: vec![0; n_columns.div_ceil(64)],
-            drawn: Vec::new(),
-        }
-    }
-
-    fn start(&mut self, key: u64) {
-        self.stream = Stream::new(key);
-        for position in self.drawn.drain(..) {
-            self.is_drawn[position as usize / 64] = 0;
-        }
-    }
-
-    /// The first `n` columns drawn, or all there are.
-    fn first(&mut self, n: usize) -> &[u32] {
-        let n = n.min(self.n_columns);
-        while self.drawn.len() < n {
-            let position = self.stream.below(self.n_columns);
-            let (word, bit) = (position / 64, 1 << (position % 64));
-            if self.is_drawn[word] & bit == 0 {
-                self.is_drawn[word] |= bit;
-                self.drawn.push(position as u32);
-            }
-        }
-        &self.drawn[..n]
-    }
-}
-
-/// Sort the draws of all nodes by column: where each column starts, and the nodes that drew it.
-fn by_column(drawn: &[u32], n_columns: usize, per_node: usize) -> (Vec<usize>, Vec<u32>) {
-    let mut starts = vec![0; n_columns + 1];
-    for &position in drawn {
-        starts[position as usize + 1] += 1;
-    }
-    for position in 0..n_columns {
-        starts[position + 1] += starts[position];
-    }
-    let mut next = starts.clone();
-    let mut order = vec![0; drawn.len()];
-    for (node, drawn) in drawn.chunks_exact(per_node).enumerate() {
-        for &position in drawn {
-            let slot = &mut next[position as usize];
-            order[*slot] = node as u32;
-            *slot += 1;
-        }
-    }
-    (starts, order)
-}
-
-/// Move the items that go left before the others, each side in its old order; return their number.
-fn partition<T: Copy>(
-    items: &mut [T],
-    spare: &mut [T],
-    mut goes_left: impl FnMut(T) -> bool,
-) -> usize {
-    let (mut left, mut right) = (0, 0);
-    for index in 0..items.len() {
-        let item = items[index];
-        let is_left = goes_left(item);
-        items[left] = item;
-        spare[right] = item;
-        left += usize::from(is_left);
-        right += usize::from(!is_left);
-    }
-    items[left..].copy_from_slice(&spare[..right]);
-    left
-}
-
-/// What no cut of these class counts can better: each class whole on one side or the other.
-///
-/// A purity is convex in the counts of a side, so its greatest value lies where each is 0 or all.
-fn bound<const K: usize>(total: &[u32; K], weights: Option<&[f64; K]>) -> f64 {
-    let mut classes = [0; 3];
-    let mut present = 0;
-    for (class, _) in total.iter().enumerate().filter(|&(_, &count)| count > 0) {
-        if present == classes.len() {
-            return f64::INFINITY;
-        }
-        classes[present] = class;
-        present += 1;
-    }
-    // Of three classes or fewer, one stands alone on a side.
-    classes[..present]
-        .iter()
-        .map(|&alone| {
-            let mut side = [0; K];
-            side[alone] = total[alone];
-            Wide {
-                total,
-                weights: weights.unwrap_or(&[1.0; K]),
-            }
-            .of(&side)
-        })
-        .fold(f64::NEG_INFINITY, f64::max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::binning::{Binning, Rows};
-
-    #[test]
-    fn a_draw_takes_every_column_once() {
-        for n in [1, 2, 63, 64, 65, 300] {
-            let mut draw = Draw::new(n);
-            for key in 0..5 {
-                draw.start(key);
-                let some = draw.first(n / 2).to_vec();
-                let mut all = draw.first(n + 10).to_vec();
-                assert!(all.starts_with(&some));
-                all.sort_unstable();
-                assert!(all.iter().copied().eq(0..n as u32));
-            }
-        }
-    }
-
-    #[test]
-    fn columns_are_drawn_about_equally_often() {
-        let mut draw = Draw::new(40);
-        let mut counts = [0_u32; 40];
-        for key in 0..20_000 {
-            draw.start(child_key(key, 0));
-            for &position in draw.first(6) {
-                counts[position as usize] += 1;
-            }
-        }
-        // 3,000 each, with a standard deviation of 50.
-        assert!(counts.iter().all(|count| (2_750..3_250).contains(count)));
-    }
-
-    #[test]
-    fn partition_keeps_both_orders() {
-        let mut items: Vec<u32> = (0..100).map(|item| item * 37 % 101).collect();
-        let whole = items.clone();
-        let is_left = |item: u32| item.is_multiple_of(3);
-        let left = partition(&mut items, &mut [0; 100], is_left);
-        let expected = whole.iter().copied().filter(|&item| is_left(item));
-        assert!(items[..left].iter().copied().eq(expected));
-        let expected = whole.iter().copied().filter(|&item| !is_left(item));
-        assert!(items[left..].iter().copied().eq(expected));
-    }
+    use crate::binning::Binning;
+    use crate::matrix::Matrix;
+    use crate::params::ForestParams;
+    use crate::random::Stream;
+    use crate::rows::TrainingRows;
 
     #[test]
     fn nodes_cut_at_once_and_nodes_of_a_pass_are_cut_alike() {
@@ -640,9 +419,10 @@ mod tests {
                 .map(|cell| stream.below(1 + cell % n_columns % n_values) as f32)
                 .collect();
             let labels = (0..n_rows).map(|_| stream.below(n_classes) as u8).collect();
-            let rows = Rows::new(&values, n_columns).expect("whole rows");
+            let rows = Matrix::new(&values, n_columns).expect("whole rows");
             let binned = Binning::learn(rows, 1).expect("finite values");
             let rows = TrainingRows::new(binned, labels, n_classes).expect("a label a row");
+            let residual = Residual::labels(&rows);
             let subset: Vec<usize> = (0..n_columns).collect();
             for class_weights in [None, Some(vec![0.3, 1.7, 1.0, 2.9, 0.1])] {
                 let params = ForestParams {
@@ -651,31 +431,22 @@ mod tests {
                     min_samples_leaf,
                     bootstrap: Some(n_rows),
                     class_weights,
-                    seed: 1,
                 };
                 let votes = |small| {
-                    let grower = Grower::<8>::new(&rows, &subset, None, &params, &|| false);
-                    Grower { small, ..grower }.votes(0..params.n_trees)
+                    let plan = Plan {
+                        rows: &rows,
+                        subset: &subset,
+                        scored: None,
+                        params: &params,
+                        seed: 1,
+                    };
+                    let grower = Grower::<8>::new(plan, Some(&residual), &|| false);
+                    let grown = Grower { small, ..grower }.grow(0..params.n_trees);
+                    let Grown { votes, credit } = grown.expect("nobody stops it");
+                    (votes, credit)
                 };
                 assert!(votes(0) == votes(usize::MAX));
             }
         }
-    }
-
-    #[test]
-    fn no_cut_betters_the_bound_and_the_perfect_one_meets_it() {
-        let total = [3, 0, 5, 2, 0, 0, 0, 0_u32];
-        let bound = bound(&total, None);
-        let mut best = f64::NEG_INFINITY;
-        for side in 0..4 * 6 * 3 {
-            let side = [side % 4, 0, side / 4 % 6, side / 24, 0, 0, 0, 0];
-            let purity = Wide {
-                total: &total,
-                weights: &[1.0; 8],
-            }
-            .of(&side);
-            best = best.max(purity);
-        }
-        assert!((best - bound).abs() < 1e-12);
     }
 }

@@ -3,57 +3,10 @@
 use std::hint::select_unpredictable;
 use std::ops::Add;
 
-use crate::binning::MAX_BINS;
-use crate::machine::{BLOCK, differing, sums};
-
-/// How a training row stands in a tree: row, class and bootstrap weight in one word.
-///
-/// `K` is the class count rounded up to a power of two, which says how many bits a class takes.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry(u32);
-
-const WEIGHT_BITS: u32 = 4;
-
-impl Entry {
-    /// A row drawn more often than this stands in several entries.
-    pub(crate) const MAX_WEIGHT: u32 = 1 << WEIGHT_BITS;
-
-    const fn row_bits<const K: usize>() -> u32 {
-        32 - WEIGHT_BITS - K.ilog2()
-    }
-
-    /// Rows that can be told apart.
-    pub(crate) const fn max_rows<const K: usize>() -> usize {
-        1 << Self::row_bits::<K>()
-    }
-
-    pub(crate) fn new<const K: usize>(row: usize, class: u8, weight: u32) -> Self {
-        let label = ((weight - 1) << K.ilog2()) | u32::from(class);
-        Self((label << Self::row_bits::<K>()) | row as u32)
-    }
-
-    pub(crate) fn row<const K: usize>(self) -> usize {
-        (self.0 & (Self::max_rows::<K>() as u32 - 1)) as usize
-    }
-
-    pub(crate) fn label<const K: usize>(self) -> Label {
-        Label(self.0 >> Self::row_bits::<K>())
-    }
-}
-
-/// The class and the weight of an entry.
-#[derive(Clone, Copy)]
-pub(crate) struct Label(u32);
-
-impl Label {
-    pub(crate) fn class<const K: usize>(self) -> usize {
-        self.0 as usize % K
-    }
-
-    pub(crate) fn weight<const K: usize>(self) -> u32 {
-        (self.0 >> K.ilog2()) + 1
-    }
-}
+use crate::bins::{BinSet, MAX_BINS};
+use crate::entry::Entry;
+use crate::machine::{BLOCK, differing};
+use crate::purity::{Narrow, Purity, Wide};
 
 /// A cut between two bins that a node's rows touch and none lies between.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,122 +27,6 @@ pub(crate) enum Verdict {
     /// No cut leaves enough rows on both sides, or none is as pure as was asked for.
     NoCut,
     Cut(Cut),
-}
-
-/// How pure a node would become, given the class counts of one side of a cut.
-pub(crate) trait Purity<const K: usize> {
-    /// A class count.
-    type Count: Copy + Default + Add<Output = Self::Count> + From<u8>;
-
-    /// Gini's criterion; NaN where a side is empty.
-    fn of(&self, side: &[Self::Count; K]) -> f64;
-}
-
-/// Unweighted counts of nodes of at most `i16::MAX` draws: any x86-64 multiplies eight at a time.
-pub(crate) struct Narrow<const K: usize> {
-    total: [u16; K],
-    drawn: i32,
-}
-
-impl<const K: usize> Narrow<K> {
-    /// None where the node is too large.
-    fn new(total: &[u32; K], drawn: u32) -> Option<Self> {
-        i16::try_from(drawn).is_ok().then(|| Self {
-            total: total.map(|count| count as u16),
-            drawn: drawn.cast_signed(),
-        })
-    }
-}
-
-impl<const K: usize> Purity<K> for Narrow<K> {
-    type Count = u16;
-
-    #[inline]
-    fn of(&self, side: &[u16; K]) -> f64 {
-        let [squares, other_squares, drawn] = sums(side, &self.total);
-        combine(
-            f64::from(squares),
-            f64::from(drawn),
-            f64::from(other_squares),
-            f64::from(self.drawn - drawn),
-        )
-    }
-}
-
-/// Counts of any size, weighted by class.
-pub(crate) struct Wide<'a, const K: usize> {
-    pub(crate) total: &'a [u32; K],
-    pub(crate) weights: &'a [f64; K],
-}
-
-impl<const K: usize> Purity<K> for Wide<'_, K> {
-    type Count = u32;
-
-    fn of(&self, side: &[u32; K]) -> f64 {
-        let (mut squares, mut other_squares, mut weight, mut other_weight) = (0.0, 0.0, 0.0, 0.0);
-        for ((&here, &total), &class_weight) in side.iter().zip(self.total).zip(self.weights) {
-            let there = f64::from(total - here) * class_weight;
-            let here = f64::from(here) * class_weight;
-            squares += here * here;
-            other_squares += there * there;
-            weight += here;
-            other_weight += there;
-        }
-        combine(squares, weight, other_squares, other_weight)
-    }
-}
-
-/// One division for `squares / weight + other_squares / other_weight`.
-#[inline]
-fn combine(squares: f64, weight: f64, other_squares: f64, other_weight: f64) -> f64 {
-    (squares * other_weight + other_squares * weight) / (weight * other_weight)
-}
-
-/// A set of bins, one bit each.
-#[derive(Clone, Copy, Default)]
-struct BinSet(u64);
-
-const _: () = assert!(MAX_BINS == u64::BITS as usize);
-
-impl BinSet {
-    #[inline]
-    fn insert(&mut self, bin: u8) {
-        self.0 |= 1 << bin;
-    }
-
-    fn above(self, floor: u8) -> Self {
-        Self(self.0 & (u64::MAX << floor << 1))
-    }
-
-    fn below(self, ceiling: u8) -> Self {
-        Self(self.0 & !(u64::MAX << ceiling))
-    }
-
-    fn first(self) -> Option<u8> {
-        (self.0 != 0).then(|| self.0.trailing_zeros() as u8)
-    }
-
-    fn last(self) -> Option<u8> {
-        self.0.checked_ilog2().map(|bin| bin as u8)
-    }
-
-    #[inline]
-    fn pop_first(&mut self) -> Option<u8> {
-        let first = self.first()?;
-        self.0 &= self.0 - 1;
-        Some(first)
-    }
-
-    #[inline]
-    fn pop_last(&mut self) -> Option<u8> {
-        let last = self.last()?;
-        self.0 ^= 1 << last;
-        Some(last)
-    }
-
-    fn is_single(self) -> bool {
-        self.0.is_power_of_two()
-    }
 }
 
 /// The best of the cuts on one side of the mode, and the bin just passed at it.
@@ -426,6 +263,7 @@ impl<C: Copy + Default, const K: usize> Default for Side<C, K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::purity::combine;
     use crate::random::Stream;
 
     const K: usize = 8;
@@ -566,26 +404,5 @@ mod tests {
         splitter.reserve(9_000);
         let verdict = splitter.search(case.column(3), &case.node(), None, f64::MIN);
         assert_eq!(verdict, case.naive(1, &[1.0; K]));
-    }
-
-    #[test]
-    fn an_entry_gives_back_what_it_was_made_of() {
-        fn check<const K: usize>() {
-            let last = Entry::max_rows::<K>() - 1;
-            for (row, class, weight) in [
-                (0, 0, 1),
-                (last, (K - 1) as u8, Entry::MAX_WEIGHT),
-                (1, 1, 5),
-            ] {
-                let entry = Entry::new::<K>(row, class, weight);
-                let label = entry.label::<K>();
-                assert_eq!(entry.row::<K>(), row);
-                assert_eq!(label.class::<K>(), usize::from(class));
-                assert_eq!(label.weight::<K>(), weight);
-            }
-        }
-        check::<8>();
-        check::<32>();
-        check::<256>();
     }
 }

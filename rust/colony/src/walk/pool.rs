@@ -1,6 +1,6 @@
 //! Drawing a feature in proportion to its weight, without replacement.
 
-use crate::rng::Pcg64;
+use super::rng::Pcg64;
 use crate::subset::Marks;
 
 /// Children per node of the tree: 16 counters are two cache lines.

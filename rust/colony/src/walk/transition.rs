@@ -1,8 +1,8 @@
 //! How an ant chooses its features.
 
-use crate::greedy::{Cursor, Order};
-use crate::pool::{Pool, SumTree};
-use crate::rng::Pcg64;
+use super::greedy::{Cursor, Order};
+use super::pool::{Pool, SumTree};
+use super::rng::Pcg64;
 use crate::subset::Marks;
 
 /// The weights that the next ant finds.

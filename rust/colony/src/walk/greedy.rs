@@ -1,7 +1,7 @@
 //! Which feature is the best one left.
 
+use super::weight::{rank, unrank};
 use crate::subset::Marks;
-use crate::weight::{rank, unrank};
 
 /// The features of an iteration by descending weight, ties by ascending index.
 ///
@@ -94,7 +94,7 @@ fn merge(left: &[u64], is_left: impl Fn(&u64) -> bool, right: &[u64], merged: &m
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Pcg64;
+    use crate::walk::rng::Pcg64;
 
     #[test]
     fn the_order_is_that_of_a_scan_for_ant_after_ant() {

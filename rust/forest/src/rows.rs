@@ -1,0 +1,90 @@
+//! What a forest learns from: binned rows and their labels.
+
+use crate::binning::{Binning, Cells};
+use crate::entry::{MAX_CLASSES, max_rows};
+use crate::error::Error;
+
+/// What a forest learns from.
+pub struct TrainingRows {
+    pub(crate) binning: Binning,
+    pub(crate) cells: Cells,
+    pub(crate) labels: Vec<u8>,
+    /// The group of each row; rows of a group are drawn together.
+    pub(crate) twins: Option<Vec<u32>>,
+    n_classes: usize,
+}
+
+impl TrainingRows {
+    /// Put binned rows and their labels together.
+    ///
+    /// # Errors
+    /// If a row has no label or more than one, or a label is not below `n_classes`.
+    pub fn new(
+        (binning, cells): (Binning, Cells),
+        labels: Vec<u8>,
+        n_classes: usize,
+    ) -> Result<Self, Error> {
+        let rows = cells.n_rows();
+        if labels.len() != rows {
+            return Err(Error::Labels {
+                labels: labels.len(),
+                rows,
+            });
+        }
+        let known = labels.iter().all(|&label| usize::from(label) < n_classes);
+        if n_classes > MAX_CLASSES || !known {
+            return Err(Error::Classes { n_classes });
+        }
+        let limit = max_rows(n_classes);
+        if rows > limit {
+            let kind = "training";
+            return Err(Error::TooManyRows { kind, rows, limit });
+        }
+        Ok(Self {
+            binning,
+            cells,
+            labels,
+            twins: None,
+            n_classes,
+        })
+    }
+
+    /// Count a row as drawn by a tree that drew any row of its group, so that copies of a row never
+    /// judge what was learned from it.
+    ///
+    /// # Errors
+    /// If there is not one group a row, or a group has a number that no row has.
+    pub fn with_twins(mut self, groups: Vec<u32>) -> Result<Self, Error> {
+        let rows = self.labels.len();
+        if groups.len() != rows || groups.iter().any(|&group| group as usize >= rows) {
+            return Err(Error::Twins { rows });
+        }
+        self.twins = Some(groups);
+        Ok(self)
+    }
+
+    /// How the columns are cut.
+    #[must_use]
+    pub fn binning(&self) -> &Binning {
+        &self.binning
+    }
+
+    /// The binned rows.
+    #[must_use]
+    pub fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    /// How many classes there are.
+    #[must_use]
+    pub fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    /// Bytes held on the heap.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let twins = self.twins.as_ref().map_or(0, |twins| 4 * twins.len());
+        self.cells.bytes() + self.binning.bytes() + self.labels.len() + twins
+    }
+}
