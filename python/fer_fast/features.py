@@ -94,6 +94,7 @@ def model_with_head(
             seed=settings.seed,
         ),
         batch_size=settings.batch_size,
+        jobs=settings.jobs,
         reporter=reporter,
     )
 

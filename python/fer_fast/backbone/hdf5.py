@@ -59,7 +59,7 @@ def read_hdf5(file: IO[bytes], name: str) -> Tensors:
     WeightsError
         If it is no such file, holds another architecture, or the reader is not installed.
     """
-    h5py = _h5py()
+    h5py = require_h5py()
     try:
         with h5py.File(file, "r") as root:
             group = root.get("model_weights", root)
@@ -107,7 +107,7 @@ def _numbered_layers(group: Any) -> dict[str, Tensors]:
 
 def write_tensors(tensors: Tensors, file: BinaryIO) -> None:
     """Write MobileNetV2's tensors to a binary file, in the layout of Keras' applications."""
-    h5py = _h5py()
+    h5py = require_h5py()
     remaining = iter(tensors)
     content = io.BytesIO()
     with h5py.File(content, "w") as root:
@@ -121,7 +121,8 @@ def write_tensors(tensors: Tensors, file: BinaryIO) -> None:
     file.write(content.getvalue())
 
 
-def _h5py() -> Any:
+def require_h5py() -> Any:
+    """Return the module ``h5py``, or raise `WeightsError` if it is missing or broken."""
     try:
         import h5py
     except ImportError as error:

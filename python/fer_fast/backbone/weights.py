@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_fast.backbone.architecture import tensors_digest
-from fer_fast.backbone.hdf5 import Tensors, read_hdf5, read_tensors, write_tensors
+from fer_fast.backbone.hdf5 import Tensors, read_hdf5, read_tensors, require_h5py, write_tensors
 from fer_fast.environment import child_environment
 from fer_fast.errors import WeightsError
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage.cache import VARIABLE, Cache, scratch_dir
-from fer_fast.storage.files import is_there
+from fer_fast.storage.cache import VARIABLE, Cache, Entry, scratch_dir
+from fer_fast.storage.files import file_digest, is_there
 
 IMAGENET_DIGEST = "c009b1f1262c1f55420ed4f95d0f338acb97548930c6f6c8f3383b79544088a8"
 """`tensors_digest` of Keras' published ImageNet weights."""
@@ -80,15 +80,16 @@ def resolve_weights(path: Path | None = None, *, reporter: Reporter = SILENT) ->
         If downloaded weights can be written nowhere.
     """
     if path is not None:
-        return _described(path, str(path), read_tensors(path), reporter)
+        return _described(path, str(path), _digest_of(path, reporter), reporter)
     cache = Cache(reporter)
     for origin, stored in (("cache", cache.path(*_CACHED)), ("Keras' cache", keras_cache_path())):
         if stored is None or not is_there(stored):
             continue
         try:
-            return _described(stored, origin, read_tensors(stored), reporter)
+            return _described(stored, origin, _digest_of(stored, reporter), reporter)
         except WeightsError as error:
             reporter.warn(f"looking for the weights elsewhere: {error}")
+    require_h5py()
     failures = []
     sources: list[tuple[str, Callable[[], Tensors]]] = [
         ("Keras' download", _from_keras),
@@ -103,7 +104,7 @@ def resolve_weights(path: Path | None = None, *, reporter: Reporter = SILENT) ->
             reporter.warn(f"no weights from {origin}: {error}")
             continue
         fetched = cache.keep(*_CACHED, lambda file: write_tensors(tensors, file))  # noqa: B023
-        return _described(fetched, origin, tensors, reporter)
+        return _described(fetched, origin, tensors_digest(tensors), reporter)
     place = cache.path(*_CACHED) or f"weights/{KERAS_FILE} in the folder that {VARIABLE} names"
     raise WeightsError(
         f"no source provides MobileNetV2's ImageNet weights ({'; '.join(failures)}): name a file "
@@ -131,8 +132,21 @@ def keras_cache_path() -> Path | None:
     return Path(home, "models", KERAS_FILE)
 
 
-def _described(path: Path, origin: str, tensors: Tensors, reporter: Reporter) -> Weights:
-    digest = tensors_digest(tensors)
+def _digest_of(path: Path, reporter: Reporter) -> str:
+    """Return the digest of a file's tensors, from the cache if the file was read before."""
+    try:
+        key = {"file": file_digest(path)}
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path} ({error.strerror or error})") from error
+    # Whoever copies the cache to a machine without HDF5's reader copies what it would read.
+    known = Cache(reporter).get_or_make(
+        Entry("weights", "digest", key, ".txt"),
+        lambda file: file.write(tensors_digest(read_tensors(path)).encode()),
+    )
+    return known.read_text()
+
+
+def _described(path: Path, origin: str, digest: str, reporter: Reporter) -> Weights:
     if digest != IMAGENET_DIGEST:
         reporter.warn(
             f"the weights of {path} are not Keras' published ImageNet weights "
