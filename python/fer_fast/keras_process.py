@@ -13,7 +13,12 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from fer_fast.environment import child_environment, install_line, missing_modules
+from fer_fast.environment import (
+    child_environment,
+    install_line,
+    missing_modules,
+    thread_variables,
+)
 from fer_fast.errors import FerFastError
 
 _MODULES = ("tensorflow", "keras", "tf2onnx", "h5py")
@@ -93,18 +98,12 @@ def _environment(keras_home: Path, jobs: int) -> dict[str, str]:
         for name, value in child_environment().items()
         if not name.startswith("KERAS_") and name != "TF_USE_LEGACY_KERAS"
     }
-    # The pools of TensorFlow, and those of OpenMP and of NumPy's linear algebra beside it.
-    pools = (
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-    )
+    pools = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return (
         ours
         | {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(keras_home)}
         | dict.fromkeys(pools, str(jobs))
+        | thread_variables(jobs)
     )
 
 

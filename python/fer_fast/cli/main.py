@@ -15,6 +15,7 @@ from fer_fast import __version__
 from fer_fast.cli.commands import audit, doctor, export, extract, pipeline
 from fer_fast.cli.console import ConsoleReporter, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
+from fer_fast.environment import available_cpus, limit_threads
 from fer_fast.errors import FerFastError
 
 USER_ERROR = 2
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     stdout, stderr = open_consoles(no_color=options.no_color)
+    # Before the command imports what reads it.
+    limit_threads(getattr(options, "jobs", None) or available_cpus())
     try:
         with prompt_interrupts():
             status: int = options.run(options, stdout, ConsoleReporter(stderr))
