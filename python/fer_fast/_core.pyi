@@ -95,7 +95,7 @@ class Colony:
     def tell(
         self,
         scores: Sequence[float | None],
-        credits: Sequence[ArrayLike | None] | None = None,
+        credit: Sequence[ArrayLike | None] | None = None,
     ) -> None: ...
     def run(
         self,
