@@ -60,6 +60,9 @@ def run_pipeline(
     dataset = features.dataset
     shared = _shared_test_faces(dataset)
     validation, test = (_rows(features, split) for split in (Split.PUBLIC_TEST, Split.PRIVATE_TEST))
+    own_labels = None
+    if dataset.own_labels is not None:
+        own_labels = dataset.own_labels[dataset.rows(Split.PRIVATE_TEST)].astype(np.int64)
     F, training = _training_rows(features, settings, clock, reporter)
     run = settings.section(RunSettings)
     with clock.stage("selection"):
@@ -87,9 +90,10 @@ def run_pipeline(
             random_state=run.seed,
             n_jobs=run.jobs,
         )
-        return classifier, score_held_out(
-            test.y, classifier.predict(test.X), shared, dataset.class_names
+        scores = score_held_out(
+            test.y, classifier.predict(test.X), shared, dataset.class_names, y_own=own_labels
         )
+        return classifier, scores
 
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
     with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:

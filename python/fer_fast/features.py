@@ -121,7 +121,7 @@ def extract(
         reporter.note(f"cache: removed {freed / 1e6:,.1f} MB that a killed run had left behind")
     with clock.stage("data"):
         if dataset is None:
-            dataset = load_faces(settings.data, reporter=reporter)
+            dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
     with clock.stage("model"):
         model = frozen_model(settings, reporter=reporter)
         session = open_session(

@@ -134,7 +134,8 @@ def train_head(
                 np.save(folder / f"{part}.npy", X.astype(np.float16))
         np.save(folder / "labels.npy", dataset.labels[training])
         np.save(folder / "validation_labels.npy", dataset.labels[validation])
-        (folder / "config.json").write_text(json.dumps(asdict(config)))
+        order = asdict(config) | {"n_classes": len(dataset.label_set)}
+        (folder / "config.json").write_text(json.dumps(order))
         return fit_head(folder, config, jobs=jobs, reporter=reporter)
 
 

@@ -73,11 +73,24 @@ class DataSettings(Section):
 
     data: Path | None = knob(
         None,
-        "fer2013.csv (also .gz or .zip), icml_face_data.csv, a folder with train/ and test/, or a "
-        ".npz",
+        "fer2013.csv (also .gz, .zip or .tar.gz), icml_face_data.csv, a folder with train/ and "
+        "test/, or a .npz",
         metavar="PATH",
         unset="synthetic faces, embedded",
     )
+    labels: str | None = knob(
+        None,
+        "ferplus= and FER+'s fer2013new.csv: train and score on its majority votes",
+        metavar="ferplus=CSV",
+        scheme="ferplus=",
+        unset="the data's own",
+    )
+
+    @property
+    def ferplus(self) -> Path | None:
+        """FER+'s votes, if they are the labels."""
+        (declared,) = (one for one in knobs(DataSettings) if one.name == "labels")
+        return None if self.labels is None else declared.path_of(self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from fer_fast.cli.options import (
     as_path,
     read_settings,
 )
+from fer_fast.errors import ParameterError
 from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
@@ -61,10 +62,15 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     from fer_fast.faces.loading import load_faces
     from fer_fast.features import extract, require_features
 
+    if options.ferplus is not None and settings.labels is not None:
+        raise ParameterError(
+            "--ferplus compares the data's own labels with the votes that --labels takes instead: "
+            "give one of the two"
+        )
     if not options.faces_only:
         require_features(settings)
         require_balancing("smote")
-    dataset = load_faces(settings.data, reporter=reporter)
+    dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
     opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)
     integrity = check_integrity(dataset, reporter=reporter)
     tables = [integrity_table(integrity, opinion)]

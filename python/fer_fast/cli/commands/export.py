@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         session = open_session(
             model, device=settings.device, precision=settings.precision, reporter=reporter
         )
-        dataset = load_faces(settings.data, reporter=reporter)
+        dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
         model = model_with_head(model, session, dataset, settings, reporter=reporter)
     with atomic_write(options.model_out) as temporary:
         shutil.copyfile(model, temporary)
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
 
 def _refuse_unused(options: argparse.Namespace) -> None:
-    for name in ("data", "device", "precision", "batch_size"):
+    for name in ("data", "labels", "device", "precision", "batch_size"):
         if getattr(options, name) is not None:
             raise ParameterError(
                 f"--{name.replace('_', '-')} changes nothing where there is no head to train",

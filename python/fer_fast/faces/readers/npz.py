@@ -121,6 +121,9 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     if version not in _HEADERS:
         raise ValueError(f"version {version} of an array's header")
     shape, is_fortran, dtype = _HEADERS[version](stream)
+    # Objects laid over a file's bytes would be pointers that the file chooses.
+    if dtype.hasobject:
+        raise ValueError("an array of objects")
     return np.ndarray(shape, dtype, content, stream.tell(), order="F" if is_fortran else "C")
 
 
