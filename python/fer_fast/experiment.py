@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.balance.smote import balance_classes
+from fer_fast.balance.smote import balance_classes, require_balancing
 from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
@@ -55,6 +55,7 @@ def run_pipeline(
     SelectionInterrupted
         On Ctrl-C while the colony searches.
     """
+    require_balancing(settings.balance)
     clock = Clock()
     features = extract(settings, reporter=reporter, clock=clock)
     dataset = features.dataset

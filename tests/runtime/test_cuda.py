@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_fast.errors import DeviceError
-from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
+from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING, with_explicit_padding
 from fer_fast.runtime.buffers import provider_options
 from fer_fast.runtime.cuda import require_cuda
 from fer_fast.runtime.session import open_session
@@ -31,8 +31,10 @@ def _providers_of_nodes(
     options = onnxruntime.SessionOptions()
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
-    options.add_session_config_entry(*KEEP_PADDING_APART)
-    runtime = onnxruntime.InferenceSession(padded_apart(model), options, providers=providers)
+    options.add_session_config_entry(*KEEP_EXPLICIT_PADDING)
+    runtime = onnxruntime.InferenceSession(
+        with_explicit_padding(model), options, providers=providers
+    )
     runtime.run(None, {"pixels": faces})
     events = json.loads(Path(runtime.end_profiling()).read_text())
     return [
