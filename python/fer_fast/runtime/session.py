@@ -39,14 +39,15 @@ class _Kind:
     """
 
     provider: str
+    memory: str
     lanes: Callable[[], int]
     batch_size: int
     allocate: Callable[[tuple[int, ...], DTypeLike], NDArray[Any]]
 
 
 _KINDS = {
-    "cpu": _Kind("CPUExecutionProvider", available_cpus, 32, np.zeros),
-    "cuda": _Kind("CUDAExecutionProvider", lambda: 2, 1024, pinned_array),
+    "cpu": _Kind("CPUExecutionProvider", "cpu", available_cpus, 32, np.zeros),
+    "cuda": _Kind("CUDAExecutionProvider", "cuda", lambda: 2, 1024, pinned_array),
 }
 
 
@@ -55,20 +56,26 @@ class _Lane:
 
     def __init__(self, runtime: Any, kind: _Kind, batch_size: int, n_features: int) -> None:
         self._runtime = runtime
-        self._pixels = kind.allocate((batch_size, FACE_SIDE, FACE_SIDE), np.uint8)
+        shape = (batch_size, FACE_SIDE, FACE_SIDE)
+        self._pixels = kind.allocate(shape, np.uint8)
         self._features = kind.allocate((batch_size, n_features), np.float32)
+        # Of an array of the host that is bound, ONNX Runtime would copy to the device once, when it
+        # is bound, and never what is written to it later (microsoft/onnxruntime#11133).
+        self._input = require_runtime().OrtValue.ortvalue_from_shape_and_type(
+            shape, np.uint8, kind.memory, 0
+        )
         self._binding = runtime.io_binding()
-        # "cpu" is where the buffers are; ONNX Runtime copies them to and from its device.
-        for bind, name, buffer in (
-            (self._binding.bind_input, "pixels", self._pixels),
-            (self._binding.bind_output, "features", self._features),
-        ):
-            bind(name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
+        self._binding.bind_ortvalue_input("pixels", self._input)
+        self._binding.bind_output(
+            "features", "cpu", 0, np.float32, self._features.shape, self._features.ctypes.data
+        )
 
     def compute(self, pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
         # A last batch with fewer faces is filled up by older ones: for each new batch size the
         # device would plan its convolutions anew.
         self._pixels[: len(pixels)] = pixels
+        self._input.update_inplace(self._pixels)
+        # It returns when the features are in the host's memory.
         self._runtime.run_with_iobinding(self._binding)
         out[:] = self._features[: len(pixels)]
 
