@@ -15,6 +15,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from stand_ins import OnStandIns, build, what_is_missing
 
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import export_model
+from fer_fast.backbone.weights import Weights
+from fer_fast.graph.head import DenseHead, append_head
+from fer_fast.runtime.session import open_session
+
 _PRELUDE = """
 import ctypes
 from pathlib import Path
@@ -69,11 +75,16 @@ def on_stand_ins(stand_in_libraries: Path, tmp_path: Path) -> OnStandIns:
 
     Keywords are variables of its environment.
     """
-    own = {"LD_LIBRARY_PATH": str(stand_in_libraries), "FER_FAST_CACHE": str(tmp_path / "cache")}
+    own = {
+        "LD_LIBRARY_PATH": str(stand_in_libraries),
+        "PYTHONPATH": str(Path(__file__).parent),
+        "FER_FAST_CACHE": str(tmp_path / "cache"),
+    }
 
     def run(script: str, **environment: str) -> str:
         child = subprocess.run(
             [sys.executable, "-c", _PRELUDE + script],
+            cwd=tmp_path,
             env=os.environ | own | environment,
             capture_output=True,
             text=True,
@@ -104,3 +115,39 @@ def copying_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     opset = helper.make_opsetid("", 18)
     onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
     return path
+
+
+PRODUCTS = ("48", "150", "160", "equalised", "pooled", "head")
+"""What the product makes: sizes, a histogram equalised, averages of the grid, a trained head."""
+
+
+@pytest.fixture(scope="session")
+def products(
+    random_weights: Weights,
+    random_model: Path,
+    equalised_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Path]:
+    """Return a model of each of `PRODUCTS`, with random weights."""
+    folder = tmp_path_factory.mktemp("products")
+    taps = ("block_6_expand_relu", "block_13_expand_relu")
+    configs = {
+        # No multiple of the coarser tap's stride, so that averages of its grid are padded.
+        "150": BackboneConfig(size=150, taps=taps, pooling="2x2"),
+        "160": BackboneConfig(size=160, taps=taps, pooling="2x2"),
+        "pooled": BackboneConfig(size=80, pooling="global"),
+    }
+    for name, config in configs.items():
+        export_model(random_weights, config, folder / f"{name}.onnx")
+    width = open_session(folder / "160.onnx", "cpu").n_features
+    append_head(folder / "160.onnx", _random_head(width), folder / "head.onnx")
+    made = {name: folder / f"{name}.onnx" for name in (*configs, "head")}
+    return made | {"48": random_model, "equalised": equalised_model}
+
+
+def _random_head(width: int) -> DenseHead:
+    """Return three layers, the first shared by the cells of a grid of 2 x 2."""
+    rng = np.random.default_rng(5)
+    shapes = ((width // 4, 32), (128, 24), (24, 16))
+    layers = [(rng.normal(size=shape), rng.normal(size=shape[1])) for shape in shapes]
+    return DenseHead(tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in layers))

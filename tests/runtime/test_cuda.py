@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from fer_fast.errors import DeviceError
 from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
-from fer_fast.runtime.buffers import provider_options
-from fer_fast.runtime.cuda import require_cuda
+from fer_fast.runtime.cuda import provider_options, require_cuda
 from fer_fast.runtime.session import open_session
 
 
