@@ -202,3 +202,86 @@ def resizing_model(random_weights: Weights, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("models") / "80.onnx"
     export_model(random_weights, BackboneConfig(size=80), path)
     return path
+
+
+LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+DrawFace = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def draw_face() -> DrawFace:
+    """Return a function that draws a face which YuNet finds, in the middle of a square picture."""
+    from PIL import Image, ImageDraw, ImageFilter
+
+    def draw(side: int = 300, *, smiling: bool = True) -> Any:
+        scale = 2 * side
+        picture = Image.new("RGB", (scale, scale), (120, 140, 160))
+        pen = ImageDraw.Draw(picture)
+
+        def oval(x: float, y: float, width: float, height: float, colour: Any) -> None:
+            corners = (x - width, y - height, x + width, y + height)
+            pen.ellipse([scale * value for value in corners], fill=colour)
+
+        pen.rectangle([scale * value for value in (0.4, 0.75, 0.6, 1)], fill=(200, 150, 120))
+        oval(0.5, 0.47, 0.30, 0.40, (60, 40, 30))
+        oval(0.5, 0.52, 0.26, 0.35, (224, 178, 148))
+        for x in (0.39, 0.61):
+            oval(x, 0.47, 0.055, 0.028, (250, 250, 250))
+            oval(x, 0.47, 0.025, 0.027, (50, 35, 30))
+            brow = [scale * value for value in (x - 0.07, 0.405, x + 0.07, 0.405)]
+            pen.line(brow, fill=(60, 40, 30), width=max(1, round(0.018 * scale)))
+        nose = [(scale * x, scale * y) for x, y in ((0.5, 0.48), (0.455, 0.62), (0.545, 0.62))]
+        pen.polygon(nose, fill=(200, 150, 120))
+        for x in (0.475, 0.525):
+            oval(x, 0.625, 0.015, 0.01, (120, 80, 70))
+        if smiling:
+            mouth = [scale * value for value in (0.40, 0.64, 0.60, 0.78)]
+            pen.chord(mouth, 0, 180, fill=(150, 50, 50))
+        else:
+            oval(0.5, 0.73, 0.06, 0.02, (150, 60, 60))
+        small = picture.resize((side, side), Image.Resampling.LANCZOS)
+        return small.filter(ImageFilter.GaussianBlur(side / 200))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def plain_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an ONNX file in the place of a backbone whose features are the pixels over 255."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = {
+        "over_255": np.float32(1 / 255),
+        "shape": np.array([-1, 48 * 48], np.int64),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["pixels"], ["cast"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["cast", "over_255"], ["scaled"]),
+            helper.make_node("Reshape", ["scaled", "shape"], ["features"]),
+        ],
+        "plain",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", 48, 48])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 48 * 48])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    path = tmp_path_factory.mktemp("plain-backbone") / "plain.onnx"
+    opset = helper.make_opsetid("", 18)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def expression_model(plain_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model.onnx with random weights that says FER-2013's seven labels."""
+    from fer_fast.graph.onefile import softmax_classifier, write_onefile
+    from fer_fast.recognition import ModelInfo
+
+    weights = np.random.default_rng(5).normal(0, 0.05, (48 * 48, len(LABELS)))
+    info = ModelInfo(LABELS, version="test", run_id="a-run", scores={"protocol": "none"})
+    path = tmp_path_factory.mktemp("expression-model") / "model.onnx"
+    classifier = softmax_classifier(weights, np.zeros(len(LABELS)))
+    write_onefile(plain_backbone, None, classifier, info.to_metadata(), path)
+    return path

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fer_fast._core import Colony, Evaluation
+    from fer_fast._core import Colony, Evaluation, EvaluationCut
     from fer_fast.errors import (
         DataError,
         DeviceError,
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
     )
     from fer_fast.experiment import run_pipeline
     from fer_fast.faces.loading import load_faces
-    from fer_fast.selection._exceptions import EvaluationCut
     from fer_fast.selection.fitness import ForestFitness
-    from fer_fast.selection.selector import AntColonySelector, PartialResultWarning
+    from fer_fast.selection.selector import AntColonySelector
+    from fer_fast.selection.warning_types import BlindJudgeWarning, PartialResultWarning
     from fer_fast.settings import Settings
 
 __version__ = version("fer-fast")
 
 _HOMES = {
     "AntColonySelector": "fer_fast.selection.selector",
+    "BlindJudgeWarning": "fer_fast.selection.warning_types",
     "Colony": "fer_fast._core",
     "DataError": "fer_fast.errors",
     "DeviceError": "fer_fast.errors",
     "Evaluation": "fer_fast._core",
-    "EvaluationCut": "fer_fast.selection._exceptions",
+    "EvaluationCut": "fer_fast._core",
     "FerFastError": "fer_fast.errors",
     "ForestFitness": "fer_fast.selection.fitness",
     "OutputError": "fer_fast.errors",
     "ParameterError": "fer_fast.errors",
-    "PartialResultWarning": "fer_fast.selection.selector",
+    "PartialResultWarning": "fer_fast.selection.warning_types",
     "Settings": "fer_fast.settings",
     "WeightsError": "fer_fast.errors",
     "load_faces": "fer_fast.faces.loading",
@@ -47,6 +48,7 @@ _HOMES = {
 
 __all__ = [
     "AntColonySelector",
+    "BlindJudgeWarning",
     "Colony",
     "DataError",
     "DeviceError",

@@ -1,4 +1,4 @@
-"""The machine and the installation: how many CPUs, which packages, how to install one."""
+"""The machine, its user and the installation: CPUs, the home folder, packages and their install."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from fer_fast.errors import ParameterError
 
 PACKAGES = ("fer-fast", "numpy", "scikit-learn", "onnx")
 """What every installation needs."""
@@ -48,6 +50,23 @@ def _cgroup_quota(root: Path) -> float | None:
     except (OSError, ValueError, ZeroDivisionError):
         return None
     return granted if granted > 0 else None
+
+
+def user_path(name: str | Path) -> Path:
+    """Return the path of a name that a person typed, ``~`` being the home folder.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such home folder.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise ParameterError(
+            f"{name} starts in a home folder that does not exist here",
+            hint="give the path in full, or set HOME",
+        ) from error
 
 
 def installed_versions(names: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from fer_fast.balance.smote import balance_classes
 from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
-from fer_fast.faces.dataset import LABELS, FaceDataset, Rows, Split
+from fer_fast.faces.dataset import FaceDataset, Rows, Split
 from fer_fast.faces.duplicates import shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.progress import SILENT, Clock, Reporter
@@ -86,7 +86,9 @@ def run_pipeline(
             random_state=run.seed,
             n_jobs=run.jobs,
         )
-        return classifier, score_held_out(test.y, classifier.predict(test.X), shared, LABELS)
+        return classifier, score_held_out(
+            test.y, classifier.predict(test.X), shared, dataset.class_names
+        )
 
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
     with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
@@ -145,7 +147,7 @@ def _training_rows(
             settings.balance,
             random_state=settings.seed,
             n_jobs=settings.jobs,
-            class_names=LABELS,
+            class_names=features.dataset.class_names,
             reporter=reporter,
         )
     return F, Rows(X, y)

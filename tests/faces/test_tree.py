@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from fer_fast.errors import DataError
-from fer_fast.faces.dataset import LABELS, Split
+from fer_fast.faces.dataset import Split
+from fer_fast.faces.labels import FER2013
 from fer_fast.faces.loading import load_faces
 
 
@@ -22,7 +23,7 @@ def put(path: Path, tone: int, size: tuple[int, int] = (48, 48), mode: str = "L"
 def folder(tmp_path):
     """Return a folder of 14 pictures whose tone tells their split and label."""
     for split, base in (("train", 0), ("test", 100)):
-        for code, label in enumerate(LABELS):
+        for code, label in enumerate(FER2013.names):
             put(tmp_path / "faces" / split / label / "a.png", base + 10 * code)
     return tmp_path / "faces"
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from fer_fast.environment import user_path
+from fer_fast.errors import ParameterError
 from fer_fast.settings import (
     PRESETS,
     BackboneSettings,
@@ -66,9 +68,9 @@ def _add_option(group: argparse._ArgumentGroup, one: Knob) -> None:
 def as_path(name: str) -> Path:
     """Return what an option names, ``~`` being the home folder."""
     try:
-        return Path(name).expanduser()
-    except RuntimeError as error:
-        raise argparse.ArgumentTypeError(f"{name}: {error}") from error
+        return user_path(name)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_out_option(

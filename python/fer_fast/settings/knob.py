@@ -20,6 +20,8 @@ INFINITY = float("inf")
 class Knob:
     """The declaration of one setting.
 
+    Its field's annotation gives the kind and the choices, `knob` the rest.
+
     Attributes
     ----------
     name : str
@@ -36,7 +38,8 @@ class Knob:
     low, high : float
         Bounds of a number, inclusive.
     unset : str
-        What a default of None, or of no path, stands for; empty if there is such no default.
+        What holds where nothing is chosen, for people, if the default does not say it: what None
+        stands for, or a value that depends on the machine.
     per_machine : bool
         Whether it belongs to a machine or to one run's files and changes no result.
     """
@@ -84,17 +87,16 @@ class Knob:
         """
         if value is None and self.default is None:
             return
+        wanted = ""
         if not _is_of(self.kind, value):
-            raise ParameterError(f"{self.name} is {value!r}: it must be {_KIND_NAMES[self.kind]}")
-        if self.choices and value not in self.choices:
-            raise ParameterError(
-                f"{self.name} is {value!r}: it must be one of {', '.join(self.choices)}"
-            )
+            wanted = _KIND_NAMES[self.kind]
+        elif self.choices and value not in self.choices:
+            wanted = f"one of {self.shown_values}"
         # Written so that NaN fails too.
-        if self.kind in (int, float) and not self.low <= value <= self.high:
-            raise ParameterError(
-                f"{self.name} is {value}: it must be {_bounds(self.low, self.high)}"
-            )
+        elif self.kind in (int, float) and not self.low <= value <= self.high:
+            wanted = self.shown_values
+        if wanted:
+            raise ParameterError(f"{self.name} is {value!r}", hint=f"it must be {wanted}")
 
 
 def knob(
@@ -164,5 +166,5 @@ def _is_of(kind: type, value: Any) -> bool:
 
 def _bounds(low: float, high: float) -> str:
     if high == INFINITY:
-        return f"at least {low:g}" if low > -INFINITY else "a number"
+        return f"at least {low:g}" if low > -INFINITY else "any"
     return f"between {low:.12g} and {high:.12g}"

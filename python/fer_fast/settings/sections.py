@@ -34,6 +34,9 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 ENGINES: tuple[str, ...] = get_args(Engine)
 SCORINGS: tuple[str, ...] = get_args(Scoring)
 
+MIN_SIZE, MAX_SIZE = 32, 512
+"""Keras builds no MobileNetV2 below 32 pixels; beyond 512 a face of 48 gains nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
@@ -89,7 +92,9 @@ class BackboneSettings(Section):
         metavar="PATH",
         unset="cache, then download",
     )
-    size: int = knob(48, "input height and width in pixels", metavar="PX")
+    size: int = knob(
+        48, "input height and width in pixels", metavar="PX", low=MIN_SIZE, high=MAX_SIZE
+    )
     taps: tuple[str, ...] = knob(
         ("out_relu",),
         "Keras' names of the layers whose activations are the features, such as "
@@ -130,7 +135,8 @@ class DeviceSettings(Section):
         super().__post_init__()
         if self.device == "cpu" and self.precision != "fp32":
             raise ParameterError(
-                f"device is 'cpu' and precision {self.precision!r}: a CPU computes in fp32 only"
+                f"device is 'cpu' and precision {self.precision!r}",
+                hint="a CPU computes in fp32 only",
             )
 
 
@@ -150,10 +156,10 @@ class ColonySettings(Section):
 
     TITLE: ClassVar[str] = "colony"
 
-    ants: int = knob(20, "subsets per iteration", metavar="N", low=1, high=100_000)
+    ants: int = knob(20, "subsets per iteration", metavar="N", low=1, high=2**20)
     iterations: int = knob(3, "iterations of the colony", metavar="N", low=1, high=1_000_000)
-    alpha: float = knob(1.1, "exponent of the pheromone", metavar="A", low=0, high=100)
-    beta: float = knob(1.5, "exponent of the desirability", metavar="B", low=0, high=100)
+    alpha: float = knob(1.1, "exponent of the pheromone", metavar="A", low=0, high=1e6)
+    beta: float = knob(1.5, "exponent of the desirability", metavar="B", low=0, high=1e6)
     q0: float = knob(
         0.9,
         "probability of taking the best feature instead of drawing one",
@@ -183,8 +189,8 @@ class ColonySettings(Section):
         super().__post_init__()
         if self.min_features and self.max_features and self.min_features > self.max_features:
             raise ParameterError(
-                f"min_features is {self.min_features} and max_features {self.max_features}: "
-                "the first must not exceed the second"
+                f"min_features is {self.min_features} and max_features {self.max_features}",
+                hint="the first must not exceed the second",
             )
 
 
@@ -247,6 +253,7 @@ class RunSettings(Section):
         metavar="N",
         low=1,
         high=4096,
+        unset="one for each CPU of this process",
         per_machine=True,
     )
     out: Path | None = knob(

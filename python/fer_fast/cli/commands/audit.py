@@ -9,13 +9,21 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_fast.cli.options import FEATURE_SECTIONS, add_options, add_out_option, read_settings
+from fer_fast.cli.interrupt import keeping
+from fer_fast.cli.options import (
+    FEATURE_SECTIONS,
+    add_options,
+    add_out_option,
+    as_path,
+    read_settings,
+)
 from fer_fast.storage.files import written_whole
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from fer_fast.progress import Reporter
@@ -30,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("audit")
     group.add_argument(
         "--ferplus",
-        type=Path,
+        type=as_path,
         metavar="CSV",
         help="FER+'s fer2013new.csv: compare the labels with its votes",
     )
@@ -57,7 +65,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     dataset = load_faces(settings.data, reporter=reporter)
     opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)
     integrity = check_integrity(dataset, reporter=reporter)
-    stdout.print(integrity_table(integrity, opinion))
+    tables = [integrity_table(integrity, opinion)]
     document: dict[str, Any] = {
         "integrity": asdict(integrity)
         | {
@@ -77,10 +85,17 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
             n_jobs=settings.jobs,
             reporter=reporter,
         )
-        stdout.print(protocol_table(protocols))
+        tables.append(protocol_table(protocols))
         document["protocols"] = [asdict(protocol) for protocol in protocols]
-    if options.audit_out is not None:
-        with written_whole(options.audit_out) as temporary:
-            temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        reporter.note(f"wrote {options.audit_out}")
+    try:
+        if options.audit_out is not None:
+            _write(options.audit_out, document)
+            reporter.note(f"wrote {options.audit_out}")
+    finally:
+        stdout.print(*tables)
     return 0
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    with keeping(), written_whole(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

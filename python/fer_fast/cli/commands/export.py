@@ -60,6 +60,6 @@ def _refuse_unused(options: argparse.Namespace) -> None:
     for name in ("data", "device", "precision", "batch_size"):
         if getattr(options, name) is not None:
             raise ParameterError(
-                f"--{name.replace('_', '-')} changes nothing where there is no head to train: "
-                "leave it out, or add --head dense"
+                f"--{name.replace('_', '-')} changes nothing where there is no head to train",
+                hint="leave it out, or add --head dense",
             )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fer_fast.cli.options import FEATURE_SECTIONS, add_options, add_out_option, read_settings
 from fer_fast.storage.files import written_whole
 
@@ -33,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
     """Run the command and return its exit status."""
     settings = read_settings(options)
+
+    import numpy as np
 
     from fer_fast.features import extract
 
