@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from fer_fast.backbone.architecture import LAYERS
 from fer_fast.backbone.config import BackboneConfig
 from fer_fast.backbone.export import cached_model, export_model
-from fer_fast.backbone.weights import Weights, resolve_weights, write_tensors
+from fer_fast.backbone.hdf5 import write_tensors
+from fer_fast.backbone.weights import Weights, resolve_weights
 from fer_fast.errors import WeightsError
 
 # On a loaded machine any example may be slow.
@@ -101,7 +102,8 @@ def random_weights(random_network: Any, tmp_path_factory: pytest.TempPathFactory
         for tensor in random_network.get_layer(layer).get_weights()
     ]
     path = tmp_path_factory.mktemp("weights") / "random.h5"
-    write_tensors(path, tensors)
+    with path.open("wb") as file:
+        write_tensors(tensors, file)
     return resolve_weights(path)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.balance.smote import balance_classes
+from fer_fast.balance.smote import balance_classes, require_balancing
 from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
@@ -54,11 +54,15 @@ def run_pipeline(
     SelectionInterrupted
         On Ctrl-C while the colony searches.
     """
+    require_balancing(settings.balance)
     clock = Clock()
     features = extract(settings, reporter=reporter, clock=clock)
     dataset = features.dataset
     shared = _shared_test_faces(dataset)
     validation, test = (_rows(features, split) for split in (Split.PUBLIC_TEST, Split.PRIVATE_TEST))
+    own_labels = None
+    if dataset.own_labels is not None:
+        own_labels = dataset.own_labels[dataset.rows(Split.PRIVATE_TEST)].astype(np.int64)
     F, training = _training_rows(features, settings, clock, reporter)
     run = settings.section(RunSettings)
     with clock.stage("selection"):
@@ -86,9 +90,10 @@ def run_pipeline(
             random_state=run.seed,
             n_jobs=run.jobs,
         )
-        return classifier, score_held_out(
-            test.y, classifier.predict(test.X), shared, dataset.class_names
+        scores = score_held_out(
+            test.y, classifier.predict(test.X), shared, dataset.class_names, y_own=own_labels
         )
+        return classifier, scores
 
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
     with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:

@@ -83,7 +83,7 @@ def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
     session: Session, backbone: Path, head: DenseHead, dataset: FaceDataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "with_head.onnx"
-    append_head(backbone, head, out)
+    out.write_bytes(append_head(backbone, head))
     onnx.checker.check_model(onnx.load(out), full_check=True)
     runtime = onnxruntime.InferenceSession(out)
     expected = _in_numpy(session, head, dataset.pixels)
@@ -105,7 +105,7 @@ def test_what_is_left_of_the_network_computes_what_the_network_did(channels: int
     rng = np.random.default_rng(1)
     X = rng.normal(3, 2, (50, 24)).astype(np.float32)
     mean, deviation = rng.uniform(1, 4, (2, channels)).astype(np.float32)
-    network = _network(config, 24 // len(mean), len(mean))
+    network = _network(config, 24 // len(mean), len(mean), 7)
     network.set_weights(
         [
             rng.uniform(0.2, 1, w.shape) * w.shape[0] ** -0.5 - 0.1 * (w.ndim > 1)

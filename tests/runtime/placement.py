@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from fer_fast.graph.fp16 import cached_half
-from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
+from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING, with_explicit_padding
 from fer_fast.runtime.cuda import provider_options
 from fer_fast.settings import Precision
 
@@ -28,9 +28,11 @@ def placed_nodes(
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
     options.log_severity_level = 4
-    options.add_session_config_entry(*KEEP_PADDING_APART)
+    options.add_session_config_entry(*KEEP_EXPLICIT_PADDING)
     source = cached_half(model) if precision == "fp16" else model
-    runtime = onnxruntime.InferenceSession(padded_apart(source), options, providers=providers)
+    runtime = onnxruntime.InferenceSession(
+        with_explicit_padding(source), options, providers=providers
+    )
     runtime.run(None, {"pixels": np.zeros((3, 48, 48), dtype=np.uint8)})
     events = json.loads(Path(runtime.end_profiling()).read_text())
     return [

@@ -199,7 +199,9 @@ print(sum(steps))
     *warnings, first, second, steps = printed.splitlines()
     assert (first, second, steps) == ("True", "True", "10000")
     assert warnings
-    assert warnings[0].startswith("warning: device: batches of 1000 faces instead of 2000, because ")
+    assert warnings[0].startswith(
+        "warning: device: batches of 1000 faces instead of 2000, because "
+    )
     assert all(warning.startswith("warning: device: batches of ") for warning in warnings)
 
 

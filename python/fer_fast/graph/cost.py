@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from fer_fast.graph.edit import read_model
+
 _STEPS_HELD = 4
 """How many times its largest step a model holds in ONNX Runtime's arena, all activations in all.
 
@@ -16,14 +18,14 @@ def face_bytes(model: Path) -> int:
 
     The largest step, by the bytes that it reads and writes of one face, times `_STEPS_HELD`.
     """
-    import onnx
-    from onnx import helper
+    proto = read_model(model)
 
-    proto = onnx.load(model)
+    from onnx import helper, shape_inference
+
     # With one face every shape is known, even where views of it are stacked.
     for value in (*proto.graph.input, *proto.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
-    graph = onnx.shape_inference.infer_shapes(proto).graph
+    graph = shape_inference.infer_shapes(proto).graph
     sizes: dict[str, int] = {
         value.name: math.prod(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         * helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).itemsize

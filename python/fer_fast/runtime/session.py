@@ -16,7 +16,7 @@ from fer_fast.environment import available_cpus
 from fer_fast.errors import DeviceError, FerFastError, ParameterError
 from fer_fast.graph.cost import face_bytes
 from fer_fast.graph.fp16 import cached_half
-from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
+from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING, with_explicit_padding
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.runtime.cuda import free_memory, provider_options, require_cuda, require_runtime
 from fer_fast.runtime.failures import DeviceMemoryError, device_error, onnxruntime_errors, reason
@@ -275,8 +275,8 @@ def _load(model: Path, kind: str, precision: Precision) -> Any:
     provider_and_options: Any = _PROVIDERS[kind]
     source: Path | bytes = model
     if kind == "cuda":
-        source = padded_apart(model)
-        options.add_session_config_entry(*KEEP_PADDING_APART)
+        source = with_explicit_padding(model)
+        options.add_session_config_entry(*KEEP_EXPLICIT_PADDING)
         provider_and_options = (provider_and_options, provider_options(precision))
         # Without this, what the device cannot compute goes to the CPU unsaid.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
