@@ -153,6 +153,19 @@ def test_a_credit_that_depends_on_the_last_iteration_survives_a_restart(n_jobs):
     assert picture(parts) == picture(whole)
 
 
+def test_ctrl_c_while_the_fitness_is_told_starts_no_evaluation():
+    class Interrupted:
+        def next_iteration(self, _):
+            raise KeyboardInterrupt
+
+        def __call__(self, subset):
+            raise AssertionError
+
+    one = crediting()
+    assert one.run(Interrupted()) == "interrupted"
+    assert one.evaluations == 0
+
+
 def test_next_iteration_may_say_that_the_budget_is_spent_or_fail():
     class Spent:
         def next_iteration(self, _):
