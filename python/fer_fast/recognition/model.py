@@ -236,7 +236,7 @@ class ExpressionModel:
         size = _BATCH[self.device]
         batches = [faces[start : start + size] for start in range(0, len(faces), size)]
         try:
-            if len(batches) == 1 or self._threads == 1:
+            if len(batches) <= 1 or self._threads == 1:
                 outputs = [self._run(batch) for batch in batches]
             else:
                 with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:

@@ -271,6 +271,8 @@ class Recognizer:
         """
         if faces not in get_args(Faces):
             raise ParameterError(f"faces is {faces!r}: choose all, largest or none")
+        if channels not in get_args(Channels):
+            raise ParameterError(f"the channels are {channels!r}: choose rgb or bgr")
 
         wanted = _Wanted(faces, channels, small_faces, max_faces, keep_pictures)
 

@@ -6,7 +6,8 @@ import glob
 import sys
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -49,8 +50,8 @@ _TURNS = {
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _WITHOUT_ALPHA = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 
-_OPENING = threading.Lock()
-"""Held while a header is read: Python's warning filters belong to all threads."""
+_FILTERING = threading.Lock()
+"""Python's warning filters belong to all threads."""
 
 
 class PictureError(DataError):
@@ -104,9 +105,7 @@ def open_picture(
     """
     content = _content(source, name)
     try:
-        with _OPENING, warnings.catch_warnings():
-            # Pillow warns of a size that we refuse ourselves, further down.
-            warnings.simplefilter("ignore")
+        with _quiet():
             opened = Image.open(BytesIO(content), formats=formats)
     except Image.DecompressionBombError as error:
         raise _too_large(name, "far more", max_pixels) from error
@@ -127,6 +126,14 @@ def open_picture(
             raise
         except Exception as error:
             raise _damaged(name, error) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Pillow's warnings of sizes and damage, which are ours to judge, from the terminal."""
+    with _FILTERING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _content(source: Path | bytes, name: str) -> bytes:
@@ -180,7 +187,8 @@ def upright_rgb(picture: Image.Image, name: str) -> Image.Image:
 
 def _orientation(picture: Image.Image) -> int:
     try:
-        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
+        with _quiet():
+            return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
     # Of damaged EXIF data; every viewer shows such a picture as it is stored.
     except Exception:
         return 1
@@ -222,8 +230,6 @@ def from_array(array: NDArray[np.generic], channels: Channels = "rgb") -> Image.
     ParameterError
         If it is no picture.
     """
-    if channels not in ("rgb", "bgr"):
-        raise ParameterError(f"the channels are {channels!r}: choose rgb or bgr")
     if array.dtype != np.uint8:
         raise ParameterError(
             f"the picture is an array of {array.dtype}: give uint8 from 0 to 255 "
