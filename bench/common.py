@@ -74,16 +74,14 @@ def load_features(
     if options.features is not None:
         with np.load(options.features) as stored:
             return stored["X"], stored["labels"], stored["splits"]
-    from fer_fast.backbone import (
-        BackboneConfig,
-        cached_features,
-        cached_model,
-        open_session,
-        resolve_weights,
-    )
-    from fer_fast.datasets import load_dataset
+    from fer_fast.backbone.config import BackboneConfig
+    from fer_fast.backbone.export import cached_model
+    from fer_fast.backbone.weights import resolve_weights
+    from fer_fast.faces.loading import load_faces
+    from fer_fast.features import cached_features
+    from fer_fast.runtime.session import open_session
 
-    dataset = load_dataset(options.data)
+    dataset = load_faces(options.data)
     model = cached_model(resolve_weights(options.weights), BackboneConfig(size=48))
     X = cached_features(open_session(model, device="cpu"), dataset)
     return X, dataset.labels, dataset.splits

@@ -34,13 +34,14 @@ from common import cosines, print_table
 from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
-from fer_fast.backbone import Session, open_session
-from fer_fast.backbone.cuda import provider_options
-from fer_fast.backbone.half import cached_half
-from fer_fast.backbone.padding import KEEP_PADDING_APART, padded_apart
+from fer_fast.environment import available_cpus
 from fer_fast.errors import FerFastError
-from fer_fast.settings import Precision, available_cpus
-from fer_fast.storage import file_digest, written_whole
+from fer_fast.graph.fp16 import cached_half
+from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
+from fer_fast.runtime.buffers import provider_options
+from fer_fast.runtime.session import Session, open_session
+from fer_fast.settings import Precision
+from fer_fast.storage.files import file_digest, written_whole
 
 FER2013_FACES = 35_887
 SIDE, WIDTH = 48, 5120

@@ -20,7 +20,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fer_fast.pipeline import PipelineResult, run_pipeline
+from fer_fast.experiment import run_pipeline
+from fer_fast.runs.result import RunResult
 from fer_fast.settings import PRESETS, Settings
 
 PAPER, BEST = PRESETS["paper"], PRESETS["best"]
@@ -39,12 +40,12 @@ QUICK = {"ants": 4, "iterations": 1, "trees": 10, "fitness_rows": 300, "head_epo
 _STAGES_AFTER_FEATURES = ("balance", "selection", "classifier")
 
 
-def rows_of(name: str, result: PipelineResult) -> list[dict[str, Any]]:
+def rows_of(name: str, result: RunResult) -> list[dict[str, Any]]:
     """Return a row for the colony's features and one for each baseline."""
     n_features, k = result.classifier.n_features, len(result.classifier.subset)
     seconds = sum(result.timings[stage] for stage in _STAGES_AFTER_FEATURES)
     chosen = {
-        "ants": (k, result.evaluation),
+        "ants": (k, result.scores),
         "k best F": (k, result.baselines["k_best"]),
         "k at random": (k, result.baselines["random"]),
         "all": (n_features, result.baselines["all_features"]),

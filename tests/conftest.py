@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_fast.backbone import Weights, resolve_weights
 from fer_fast.backbone.architecture import LAYERS
-from fer_fast.backbone.weights import write_tensors
+from fer_fast.backbone.weights import Weights, resolve_weights, write_tensors
 from fer_fast.errors import WeightsError
 
 # On a loaded machine any example may be slow.
-hypothesis.settings.register_profile("untimed")
+hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 RunCli = Callable[..., subprocess.CompletedProcess[str]]

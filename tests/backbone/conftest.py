@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_fast.backbone import BackboneConfig, Weights, cached_model, export_model
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model, export_model
+from fer_fast.backbone.weights import Weights
 
 
 @dataclass

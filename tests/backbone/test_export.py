@@ -14,8 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_fast.backbone import BackboneConfig, Weights, cached_model, export_model
 from fer_fast.backbone.architecture import TAPS
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model, export_model
+from fer_fast.backbone.weights import Weights
 from fer_fast.errors import FerFastError, OutputError, ParameterError
 
 

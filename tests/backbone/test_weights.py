@@ -10,12 +10,13 @@ import h5py
 import numpy as np
 import pytest
 
-from fer_fast.backbone import Weights, resolve_weights
 from fer_fast.backbone.architecture import LAYERS, tensors_digest
 from fer_fast.backbone.weights import (
     IMAGENET_DIGEST,
+    Weights,
     cached_weights_path,
     read_tensors,
+    resolve_weights,
     write_tensors,
 )
 from fer_fast.errors import WeightsError

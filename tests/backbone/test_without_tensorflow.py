@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import fer_fast
-from fer_fast.backbone import Weights
-from fer_fast.datasets import FaceDataset, Split, save_npz
+from fer_fast.backbone.weights import Weights
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.readers.npz import save_npz
 
 EXTRACT = ("-m", "fer_fast", "extract", "--device", "cpu", "--size", 32, "--head", "dense")
 ONCE = ("--head-epochs", 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from imblearn.over_sampling import SMOTE
 
-from fer_fast.balance import balance_classes
+from fer_fast.balance.smote import balance_classes
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.progress import SILENT, Task
 

@@ -8,7 +8,8 @@ import onnxruntime
 import pytest
 
 from fer_fast.cli.main import main
-from fer_fast.datasets import FaceDataset, Split, save_npz
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.readers.npz import save_npz
 
 
 @pytest.fixture

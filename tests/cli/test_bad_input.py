@@ -63,7 +63,7 @@ def test_too_little_memory_is_one_sentence(monkeypatch, capsys):
     def run(*_):
         np.empty(2**50)
 
-    monkeypatch.setattr("fer_fast.cli.doctor.run", run)
+    monkeypatch.setattr("fer_fast.cli.commands.doctor.run", run)
     assert main(["doctor"]) == 2
     assert capsys.readouterr().err.startswith("error: there is not enough memory: ")
 

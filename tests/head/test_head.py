@@ -12,15 +12,18 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from fer_fast.backbone import BackboneConfig, Session, Weights, cached_model, open_session
-from fer_fast.datasets import FaceDataset, Split
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model
+from fer_fast.backbone.weights import Weights
 from fer_fast.errors import FerFastError, ParameterError
-from fer_fast.head import DenseHead, HeadConfig, cached_head_model
-from fer_fast.head.dense import append_head
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.graph.head import DenseHead, append_head
+from fer_fast.head.config import HeadConfig
 from fer_fast.head.keras_training import _folded, _network
-from fer_fast.head.training import fit_head, train_head
+from fer_fast.head.training import cached_head_model, fit_head, train_head
 from fer_fast.head.views import training_views
 from fer_fast.progress import SILENT
+from fer_fast.runtime.session import Session, open_session
 
 QUICK = HeadConfig(
     channels=576,

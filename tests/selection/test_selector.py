@@ -33,7 +33,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fer_fast.selection import AntColonySelector, Colony, selector
+from fer_fast import AntColonySelector, Colony
+from fer_fast.selection import selector
 
 
 @parametrize_with_checks(
@@ -407,7 +408,7 @@ INTERRUPTED = """
 import time, warnings
 import numpy as np
 from sklearn.naive_bayes import GaussianNB
-from fer_fast.selection import AntColonySelector, PartialResultWarning
+from fer_fast import AntColonySelector, PartialResultWarning
 
 class Slow(GaussianNB):
     def fit(self, X, y):

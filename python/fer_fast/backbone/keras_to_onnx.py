@@ -15,7 +15,7 @@ from typing import Any
 from fer_fast.backbone.architecture import LAYERS, TAPS
 from fer_fast.backbone.config import OPSET, BackboneConfig
 from fer_fast.backbone.weights import read_tensors
-from fer_fast.datasets.faces import FACE_SIDE
+from fer_fast.faces.dataset import FACE_SIDE
 
 
 def main(request: Path, out: Path) -> None:

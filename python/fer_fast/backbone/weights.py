@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from fer_fast.backbone.architecture import LAYERS, tensors_digest
 from fer_fast.errors import WeightsError
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage import cache_dir, written_whole
+from fer_fast.storage.files import cache_dir, written_whole
 
 Tensors = list[NDArray[np.float32]]
 

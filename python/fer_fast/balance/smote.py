@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from imblearn.over_sampling import SMOTE
 
-from fer_fast.balance.neighbors import ScreenedNeighbors
+from fer_fast.balance.neighbours import ScreenedNeighbors
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.progress import SILENT, Reporter
 

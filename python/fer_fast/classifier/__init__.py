@@ -1,1 +1,1 @@
-"""The classifier on chosen features."""
+"""The final forest on a subset of the features, and the scores of its predictions."""

@@ -1,1 +1,1 @@
-"""Making and changing ONNX models."""
+"""All surgery on ONNX graphs."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fer_fast.backbone.padding import padded_apart
 from fer_fast.classifier.calibration import Calibration, Isotonic, Temperature
 from fer_fast.errors import ParameterError
-from fer_fast.storage import written_whole
+from fer_fast.graph.padding import padded_apart
+from fer_fast.storage.files import written_whole
 
 CLASSIFIER_NODES = "classifier/"
 """How the names of all nodes start that follow the backbone."""

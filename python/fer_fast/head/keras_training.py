@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.datasets import LABELS
+from fer_fast.faces.dataset import LABELS
 from fer_fast.head.config import HeadConfig
 
 FloatArray = NDArray[np.float32]

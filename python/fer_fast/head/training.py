@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.backbone import Session, child_failure, installed_maker, require_exporter
-from fer_fast.backbone.cached import made_once
-from fer_fast.datasets import FaceDataset, Split
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.graph.head import DenseHead, append_head
 from fer_fast.head.config import HeadConfig
-from fer_fast.head.dense import DenseHead, append_head
 from fer_fast.head.views import training_views
+from fer_fast.keras_process import installed_maker, require_keras, run_keras
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage import scratch_dir
+from fer_fast.runtime.session import Session
+from fer_fast.storage.cache import made_once
+from fer_fast.storage.files import scratch_dir
 
 _REVISION = 1
 """Counts changes of `keras_training` that change the head."""
@@ -110,7 +108,7 @@ def train_head(
     FerFastError
         If TensorFlow is not installed, is broken, or runs out of memory.
     """
-    require_exporter()
+    require_keras()
     training, validation = (dataset.rows(split) for split in (Split.TRAINING, Split.PUBLIC_TEST))
     views = training_views(dataset.pixels[training], config.moved_copies, config.seed)
     inputs = {f"view-{i}": view for i, view in enumerate(views)}
@@ -130,24 +128,15 @@ def train_head(
 
 def fit_head(folder: Path, config: HeadConfig, *, reporter: Reporter = SILENT) -> DenseHead:
     """Run `keras_training` on the files of a folder and read what it wrote."""
-    command = [sys.executable, "-m", "fer_fast.head.keras_training", str(folder)]
     best = 0.0
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        reporter.task("training the dense head", config.epochs, "epochs") as task,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as trainer,
-    ):
-        try:
-            assert trainer.stdout is not None
-            for line in trainer.stdout:
-                best = max(best, json.loads(line)["accuracy"])
-                task.advance(status=f"best accuracy on PublicTest {best:.4f}")
-        except BaseException:
-            trainer.kill()
-            raise
-        if trainer.wait() != 0:
-            log.seek(0)
-            raise child_failure("training the head", trainer.returncode, log.read())
+    with reporter.task("training the dense head", config.epochs, "epochs") as task:
+
+        def hear(line: str) -> None:
+            nonlocal best
+            best = max(best, json.loads(line)["accuracy"])
+            task.advance(status=f"best accuracy on PublicTest {best:.4f}")
+
+        run_keras("training the head", "fer_fast.head.keras_training", [str(folder)], hear=hear)
     reporter.note(f"head: its own accuracy on PublicTest is {best:.4f}")
     return _read_head(folder / "head.npz", len(config.units))
 

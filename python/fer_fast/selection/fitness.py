@@ -11,9 +11,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_fast._core import Forest, ForestStopped
+from fer_fast._core import EvaluationCut, Forest
 from fer_fast.errors import DataError, ParameterError
-from fer_fast.selection._exceptions import EvaluationCut
 from fer_fast.settings import Engine, Scoring
 
 if TYPE_CHECKING:
@@ -243,10 +242,7 @@ class _NativeForest:
 
     def probabilities(self, subset: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
         subset = np.require(subset, np.int64, ["C", "A"])
-        try:
-            return self._forest.probabilities(subset, seed, self._n_jobs)
-        except ForestStopped as stopped:
-            raise EvaluationCut from stopped
+        return self._forest.probabilities(subset, seed, self._n_jobs)
 
     def stop_at(self, deadline: float | None) -> None:
         self._forest.stop_in(None if deadline is None else deadline - time.monotonic())

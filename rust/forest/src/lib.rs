@@ -2,81 +2,86 @@
 //!
 //! Made for wrapper feature selection, where a forest is grown to be scored once on known rows and
 //! thrown away: columns are binned once and shared by all forests, a subset of the columns is never
-//! copied, trees are never stored, and no branch is grown that no scored row reaches.
+//! copied, trees are stored only if asked for, and otherwise no branch is grown that no scored row
+//! reaches.
+//!
+//! ```
+//! use fer_fast_forest::{
+//!     BinParams, Binning, ForestParams, Matrix, Plan, Scored, TrainingRows, Workers, evaluate, fit,
+//! };
+//!
+//! let workers = Workers::new(2);
+//! // Column 0 tells the classes apart, column 1 does not.
+//! let rows = [0.1, 5.0, 0.2, 3.0, 0.3, 4.0, 0.7, 4.0, 0.8, 5.0, 0.9, 3.0];
+//! let binned = Binning::learn(Matrix::new(&rows, 2)?, &BinParams::default(), workers)?;
+//! let rows = TrainingRows::new(binned, vec![0, 0, 0, 1, 1, 1], 2)?;
+//! let others = Matrix::new(&[0.0, 4.0, 1.0, 4.0], 2)?;
+//!
+//! // Grown for the votes alone ...
+//! let scored = rows.binning().apply(others, workers)?;
+//! let params = ForestParams { n_trees: 20, ..ForestParams::default() };
+//! let scored = Scored::Rows(&scored);
+//! let plan = Plan { rows: &rows, subset: &[0], scored, params: &params, seed: 0 };
+//! assert_eq!(evaluate(&plan, None, workers)?.probabilities, [1.0, 0.0, 0.0, 1.0]);
+//!
+//! // ... or kept.
+//! let forest = fit(&Plan { scored: Scored::Nothing, ..plan }, None, workers)?;
+//! assert_eq!(forest.trees.probabilities(others, workers)?, [1.0, 0.0, 0.0, 1.0]);
+//! assert_eq!(forest.importances, [1.0, 0.0]);
+//! # Ok::<(), fer_fast_forest::Error>(())
+//! ```
+//!
+//! One module, one rule; each uses only modules above it:
+//!
+//! | module | what it decides |
+//! | --- | --- |
+//! | `error` | why a forest cannot be grown |
+//! | `random`, `parallel`, `machine` | streams of random numbers, threads, instructions |
+//! | `matrix`, `params`, `column`, `binning`, `bins` | how a column is cut into bins |
+//! | `entry`, `sampling`, `rows` | how a training row is kept and drawn |
+//! | `plan` | what is to be grown |
+//! | `purity`, `split` | the best cut of a node by a column |
+//! | `draw`, `weights` | the rows of a tree and what they weigh, the columns of a node |
+//! | `votes`, `credit` | what leaves say of rows, and cuts of columns |
+//! | `tree`, `sketch` | a tree that is kept, while it grows and after |
+//! | `record`, `node`, `grow` | a tree from its root to its leaves, and what it leaves behind |
+//! | `ensemble` | all trees, and the threads that share them |
 
 mod binning;
-mod forest;
+mod bins;
+mod column;
+mod credit;
+mod draw;
+mod ensemble;
+mod entry;
+mod error;
 mod grow;
 mod machine;
+mod matrix;
+mod node;
 mod parallel;
+mod params;
+mod plan;
+mod purity;
 mod random;
+mod record;
+mod rows;
+mod sampling;
+mod sketch;
 mod split;
+mod tree;
+mod votes;
+mod weights;
 
-pub use binning::{Binning, Cells, MAX_BINS, Rows};
-pub use forest::{ForestParams, TrainingRows};
-
-/// Classes that a forest can tell apart.
-pub const MAX_CLASSES: usize = 256;
-
-/// Why a forest cannot be grown.
-#[derive(Debug, thiserror::Error, PartialEq)]
-pub enum Error {
-    /// The matrix is empty, or its last row is not whole.
-    #[error("{cells} cells do not make rows of {columns} columns")]
-    Shape {
-        /// Cells found.
-        cells: usize,
-        /// Columns asked for.
-        columns: usize,
-    },
-    /// Rows of another width than the bins were learned from.
-    #[error("rows have {found} columns where the bins were learned from {expected}")]
-    Columns {
-        /// Columns of the rows.
-        found: usize,
-        /// Columns of the bins.
-        expected: usize,
-    },
-    /// A cell is NaN or infinite.
-    #[error("column {column} holds NaN or infinite values")]
-    NotFinite {
-        /// The column, counted from 0.
-        column: usize,
-    },
-    /// Another number of labels than rows.
-    #[error("{labels} labels for {rows} rows")]
-    Labels {
-        /// Labels found.
-        labels: usize,
-        /// Rows they belong to.
-        rows: usize,
-    },
-    /// A label names no class, or there are too many classes.
-    #[error("labels must be below {n_classes} classes, of which there may be {MAX_CLASSES}")]
-    Classes {
-        /// Classes asked for.
-        n_classes: usize,
-    },
-    /// More rows than can be numbered, which for training rows depends on the number of classes.
-    #[error("{rows} {kind} rows: at most {limit} can be numbered")]
-    TooManyRows {
-        /// Training rows, or scored ones.
-        kind: &'static str,
-        /// Rows given.
-        rows: usize,
-        /// Rows possible.
-        limit: usize,
-    },
-    /// A parameter is outside its range.
-    #[error("{0}")]
-    Parameter(&'static str),
-    /// The subset is empty, or names a column that does not exist.
-    #[error("a subset must name at least one of {columns} columns, and no other")]
-    Subset {
-        /// Columns there are.
-        columns: usize,
-    },
-    /// The caller asked for a stop before the forest was done.
-    #[error("stopped before the forest was done")]
-    Stopped,
-}
+pub use binning::{Binning, Cells};
+pub use bins::MAX_BINS;
+pub use credit::Residual;
+pub use ensemble::{Evaluation, Forest, evaluate, fit};
+pub use entry::MAX_CLASSES;
+pub use error::Error;
+pub use matrix::Matrix;
+pub use parallel::Workers;
+pub use params::{BinParams, ClassWeights, ForestParams};
+pub use plan::{Plan, Scored};
+pub use rows::TrainingRows;
+pub use tree::{TreeParts, Trees};

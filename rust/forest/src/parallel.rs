@@ -3,6 +3,24 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
 
+/// The threads of one piece of work, and when they are to stop.
+#[derive(Clone, Copy)]
+pub struct Workers<'a> {
+    /// How many threads share the work, at least one.
+    pub threads: usize,
+    /// Asked from every thread, every few milliseconds: whether the work is to be given up.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Workers<'_> {
+    /// Workers that nobody stops.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        let stop = &|| false;
+        Self { threads, stop }
+    }
+}
+
 /// Do every task on one of `threads` threads, or as many as there can be, and return the results in
 /// the order of the tasks.
 pub(crate) fn in_parallel<T: Send, R: Send>(

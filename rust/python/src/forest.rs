@@ -1,30 +1,22 @@
 //! Bindings of the forest crate.
 
-use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use fer_fast_forest::{Binning, Cells, Error, ForestParams, Rows, TrainingRows};
-use numpy::{
-    PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray, ndarray::Array2,
+use fer_fast_forest::{
+    BinParams, Binning, Cells, ClassWeights, Evaluation, ForestParams, Plan, Residual, Scored,
+    TrainingRows, Workers, evaluate,
 };
-use pyo3::create_exception;
-use pyo3::exceptions::{PyException, PyValueError};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-create_exception!(
-    fer_fast._core,
-    ForestStopped,
-    PyException,
-    "A forest passed its deadline before it was done."
-);
-
-/// How often a forest under way lets Python handle its signals.
-const SIGNAL_PERIOD: Duration = Duration::from_millis(50);
+use crate::convert::{as_columns, as_groups, as_matrix, as_threads, in_rows, n_cores, to_python};
+use crate::signals::interruptible;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("ForestStopped", module.py().get_type::<ForestStopped>())?;
     module.add_class::<Forest>()
 }
 
@@ -46,7 +38,7 @@ impl Forest {
     #[new]
     #[pyo3(signature = (
         rows, labels, n_classes, scored_rows=None, *, n_trees, max_depth=None, min_samples_leaf=1,
-        draws=None, class_weights=None
+        draws=None, class_weights=None, twin_groups=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn new(
@@ -60,20 +52,28 @@ impl Forest {
         min_samples_leaf: usize,
         draws: Option<usize>,
         class_weights: Option<Vec<f64>>,
+        twin_groups: Option<PyReadonlyArray1<'_, i64>>,
     ) -> PyResult<Self> {
-        let rows = as_rows(&rows)?;
+        let rows = as_matrix(&rows)?;
         let labels = labels.as_slice()?.to_vec();
-        let scored_rows = scored_rows.as_ref().map(as_rows).transpose()?;
-        let threads = n_cores();
-        let (rows, scored) = py
-            .detach(|| {
-                let rows = TrainingRows::new(Binning::learn(rows, threads)?, labels, n_classes)?;
-                let scored = scored_rows
-                    .map(|scored| rows.binning().apply(scored, threads))
-                    .transpose()?;
-                Ok((rows, scored))
-            })
-            .map_err(to_python)?;
+        let scored_rows = scored_rows.as_ref().map(as_matrix).transpose()?;
+        let twins = twin_groups.as_ref().map(as_groups).transpose()?;
+        let (rows, scored) = interruptible(py, |interrupted| {
+            let stop = || interrupted.load(Ordering::Relaxed);
+            let workers = Workers {
+                threads: n_cores(),
+                stop: &stop,
+            };
+            let binned = Binning::learn(rows, &BinParams::default(), workers)?;
+            let mut rows = TrainingRows::new(binned, labels, n_classes)?;
+            if let Some(groups) = twins {
+                rows = rows.with_twins(groups)?;
+            }
+            let apply = |scored| rows.binning().apply(scored, workers);
+            let scored = scored_rows.map(apply).transpose()?;
+            Ok((rows, scored))
+        })?
+        .map_err(to_python)?;
         Ok(Self {
             rows,
             scored,
@@ -82,8 +82,8 @@ impl Forest {
                 max_depth,
                 min_samples_leaf,
                 bootstrap: draws,
-                class_weights,
-                seed: 0,
+                class_weights: class_weights.map_or(ClassWeights::Alike, ClassWeights::Given),
+                ..ForestParams::default()
             },
             deadline: Deadline::none(),
         })
@@ -97,31 +97,40 @@ impl Forest {
         subset: PyReadonlyArray1<'py, i64>,
         seed: u64,
         n_threads: isize,
-    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        // A negative index becomes one that no matrix has.
-        let subset: Vec<usize> = subset
-            .as_slice()?
-            .iter()
-            .map(|&column| usize::try_from(column).unwrap_or(usize::MAX))
-            .collect();
-        let params = ForestParams {
-            seed,
-            ..self.params.clone()
+    ) -> PyResult<Shares<'py>> {
+        let subset = as_columns(&subset)?;
+        let evaluation = self.grow(py, &subset, seed, n_threads, None)?;
+        in_rows(py, evaluation.probabilities, self.rows.n_classes())
+    }
+
+    /// The same probabilities, and what each column of the subset earned against a residual of
+    /// shape (scored rows, classes): the sum over its cuts, over the rows that are judged there,
+    /// of residual times the change in class shares. Without a residual, over the training rows out
+    /// of bag: the gain in the probability of the true class.
+    #[pyo3(signature = (subset, seed, n_threads, residual=None))]
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        subset: PyReadonlyArray1<'py, i64>,
+        seed: u64,
+        n_threads: isize,
+        residual: Option<PyReadonlyArray2<'py, f64>>,
+    ) -> PyResult<(Shares<'py>, Bound<'py, PyArray1<f64>>)> {
+        let subset = as_columns(&subset)?;
+        let residual = match residual {
+            Some(residual) => as_residual(&residual)?,
+            None if self.scored.is_some() => {
+                let message = "rows that are scored have no labels here: give a residual";
+                return Err(PyValueError::new_err(message));
+            }
+            None => Residual::labels(&self.rows),
         };
-        let threads = usize::try_from(n_threads).unwrap_or_else(|_| n_cores());
-        let probabilities = interruptible(py, |interrupted| {
-            let stop = || interrupted.load(Ordering::Relaxed) || self.deadline.has_passed();
-            self.rows
-                .probabilities(&subset, self.scored.as_ref(), &params, threads, &stop)
-        })?
-        .map_err(to_python)?;
-        let shape = (
-            probabilities.len() / self.rows.n_classes(),
-            self.rows.n_classes(),
-        );
-        let probabilities = Array2::from_shape_vec(shape, probabilities)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(probabilities.to_pyarray(py))
+        let evaluation = self.grow(py, &subset, seed, n_threads, Some(&residual))?;
+        let credit = evaluation.credit.into_pyarray(py);
+        Ok((
+            in_rows(py, evaluation.probabilities, self.rows.n_classes())?,
+            credit,
+        ))
     }
 
     /// Stop forests, those under way included, `seconds` from now; None: never.
@@ -137,63 +146,44 @@ impl Forest {
     }
 }
 
-fn n_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
-}
+/// A row of class probabilities for each scored row.
+type Shares<'py> = Bound<'py, PyArray2<f64>>;
 
-fn as_rows<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Rows<'a>> {
-    // `as_slice` would take a column-major matrix too.
-    if !array.is_c_contiguous() {
-        return Err(PyValueError::new_err("rows must be C-contiguous"));
+impl Forest {
+    fn grow(
+        &self,
+        py: Python<'_>,
+        subset: &[usize],
+        seed: u64,
+        n_threads: isize,
+        residual: Option<&Residual>,
+    ) -> PyResult<Evaluation> {
+        let threads = as_threads(n_threads);
+        interruptible(py, |interrupted| {
+            let stop = || interrupted.load(Ordering::Relaxed) || self.deadline.has_passed();
+            let plan = Plan {
+                rows: &self.rows,
+                subset,
+                scored: self.scored.as_ref().map_or(Scored::OutOfBag, Scored::Rows),
+                params: &self.params,
+                seed,
+            };
+            let workers = Workers {
+                threads,
+                stop: &stop,
+            };
+            evaluate(&plan, residual, workers)
+        })?
+        .map_err(to_python)
     }
-    Rows::new(array.as_slice()?, array.shape()[1]).map_err(to_python)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
-fn to_python(error: Error) -> PyErr {
-    match error {
-        Error::Stopped => ForestStopped::new_err(error.to_string()),
-        _ => PyValueError::new_err(error.to_string()),
+/// Copy a residual.
+fn as_residual(residual: &PyReadonlyArray2<'_, f64>) -> PyResult<Residual> {
+    if !residual.is_c_contiguous() {
+        return Err(PyValueError::new_err("a residual must be C-contiguous"));
     }
-}
-
-/// Run `work` on a thread of its own while this one lets Python handle signals; an exception out of
-/// a handler raises the flag that `work` is given, and comes back once `work` has returned.
-fn interruptible<R: Send>(
-    py: Python<'_>,
-    work: impl FnOnce(&AtomicBool) -> R + Send,
-) -> PyResult<R> {
-    let interrupted = AtomicBool::new(false);
-    py.detach(|| {
-        std::thread::scope(|scope| {
-            let (sender, receiver) = channel::<()>();
-            let interrupted = &interrupted;
-            let worker = scope.spawn(move || {
-                // Dropped however `work` ends, which wakes the other side.
-                let _alive = sender;
-                work(interrupted)
-            });
-            let mut outcome = Ok(());
-            while receiver.recv_timeout(SIGNAL_PERIOD) == Err(RecvTimeoutError::Timeout) {
-                if outcome.is_ok() {
-                    outcome = handle_signals();
-                    interrupted.store(outcome.is_err(), Ordering::Relaxed);
-                }
-            }
-            let result = worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            outcome.map(|()| result)
-        })
-    })
-}
-
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the method itself is not general enough in its lifetime"
-)]
-fn handle_signals() -> PyResult<()> {
-    Python::attach(|py| py.check_signals())
+    Residual::new(residual.as_slice()?, residual.shape()[1]).map_err(to_python)
 }
 
 /// A moment that another thread may move.

@@ -1,11 +1,20 @@
 //! Python bindings of the colony and the forest: the extension module `fer_fast._core`.
 
+mod call;
 mod colony;
+mod convert;
+mod errors;
 mod forest;
+mod parameters;
+mod request;
+mod run;
+mod shared;
+mod signals;
+mod trees;
 
 use pyo3::prelude::*;
 
-/// The extension module: one `register` per crate that it binds.
+/// The extension module: the exceptions, then one `register` per crate that it binds.
 #[pymodule]
 mod _core {
     use super::{PyModule, PyResult};
@@ -13,7 +22,9 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::errors::register(module)?;
         super::colony::register(module)?;
-        super::forest::register(module)
+        super::forest::register(module)?;
+        super::trees::register(module)
     }
 }

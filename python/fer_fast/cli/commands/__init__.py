@@ -1,1 +1,1 @@
-"""One module a command."""
+"""The commands: each has NAME, HELP, add_arguments and run."""

@@ -209,7 +209,7 @@ class _Looker:
         if self._annotations is None or prediction.picture is None:
             return
         from fer_fast.recognition.overlay import annotate
-        from fer_fast.storage import written_whole
+        from fer_fast.storage.files import written_whole
 
         path = self._annotations / f"{stem}.jpg"
         number = 1

@@ -1,0 +1,72 @@
+"""The final forest on a chosen subset of the features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+
+
+@dataclass(frozen=True)
+class SubsetClassifier:
+    """A random forest that sees only the chosen features.
+
+    Attributes
+    ----------
+    forest : RandomForestClassifier
+        Fitted on the chosen columns, in the order of `subset`.
+    subset : ndarray of shape (n_selected,), int64
+        The chosen features, ascending.
+    n_features : int
+        How many features there were to choose from.
+    """
+
+    forest: RandomForestClassifier
+    subset: NDArray[np.int64]
+    n_features: int
+
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.integer]:
+        """Predict the labels of rows with all their features.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features), float32
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), integer
+        """
+        labels: NDArray[np.integer] = self.forest.predict(X[:, self.subset])
+        return labels
+
+
+def fit_classifier(
+    X: NDArray[np.float32],
+    y: NDArray[np.integer],
+    subset: NDArray[np.int64],
+    *,
+    n_estimators: int = 90,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+) -> SubsetClassifier:
+    """Fit scikit-learn's random forest on the chosen features.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features), float32
+    y : ndarray of shape (n_rows,), integer
+    subset : ndarray of shape (n_selected,), int64
+        The chosen features, ascending.
+    n_estimators : int, default=90
+        Trees in the forest.
+    random_state : int, default=0
+    n_jobs : int or None, default=None
+        Threads that grow trees; the forest is the same for any number.
+    """
+    forest = RandomForestClassifier(
+        n_estimators=n_estimators, random_state=random_state, n_jobs=n_jobs
+    )
+    forest.fit(X[:, subset], y)
+    return SubsetClassifier(forest, subset, X.shape[1])

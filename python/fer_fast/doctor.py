@@ -1,0 +1,173 @@
+"""What this installation has, what it lacks, and what mends it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from fer_fast.backbone.architecture import tensors_digest
+from fer_fast.backbone.config import OPSET
+from fer_fast.backbone.weights import IMAGENET_DIGEST, cached_weights_path, read_tensors
+from fer_fast.environment import PACKAGES, PIP, RUNTIMES, installed_versions
+from fer_fast.errors import FerFastError
+from fer_fast.faces.dataset import FACE_SIDE
+from fer_fast.runtime.cuda import (
+    CUDA_LIBRARIES,
+    INSTALL_RUNTIME,
+    require_cuda_build,
+    require_cuda_device,
+    require_cuda_library,
+    require_cuda_provider,
+)
+from fer_fast.runtime.session import open_session
+from fer_fast.storage.files import cache_dir, folder_size
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of a diagnosis.
+
+    Attributes
+    ----------
+    name : str
+        What was looked at.
+    found : str
+        What is there.
+    fix : str
+        What to do, empty if nothing is wrong.
+    """
+
+    name: str
+    found: str
+    fix: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing needs doing."""
+        return not self.fix
+
+
+def diagnose() -> list[Check]:
+    """Look at Python, packages, CUDA, cache and weights; the last check is CUDA as a whole.
+
+    Nothing is downloaded, installed or raised. CUDA is tried by a convolution on the device, so
+    that the last check passes if and only if ``--device cuda`` works.
+    """
+    return [
+        Check("Python", f"{platform.python_version()} ({sys.executable})"),
+        *map(_package, PACKAGES),
+        _runtime(),
+        _try("CUDA build", _cuda_build),
+        _try("GPU", _gpu),
+        *(_try(file, partial(_library, name)) for name, (file, _) in CUDA_LIBRARIES.items()),
+        _try("CUDA provider", _provider),
+        _try("cache", _cache),
+        _try("weights", _weights),
+        _try("--device cuda", _convolve_on_cuda),
+    ]
+
+
+def _try(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, look())
+    except FerFastError as error:
+        return Check(name, "no", str(error))
+    except ImportError as error:
+        return Check(name, "no", f"{error}: install the package")
+
+
+def _package(name: str) -> Check:
+    if found := installed_versions([name]):
+        return Check(name, found[name])
+    return Check(name, "no", f"{name} is not installed: run `{PIP} install {name}`")
+
+
+def _runtime() -> Check:
+    found = installed_versions(RUNTIMES)
+    described = ", ".join(f"{name} {number}" for name, number in found.items()) or "no"
+    if len(found) == 1:
+        return Check("ONNX Runtime", described)
+    return Check(
+        "ONNX Runtime",
+        described,
+        f"exactly one of onnxruntime and onnxruntime-gpu must be installed: {INSTALL_RUNTIME}",
+    )
+
+
+def _cuda_build() -> str:
+    require_cuda_build()
+    return "yes"
+
+
+def _gpu() -> str:
+    device = require_cuda_device()
+    major, minor = device.driver_cuda
+    return f"{device.name}, {device.memory_bytes / 2**30:.0f} GiB, driver for CUDA {major}.{minor}"
+
+
+def _library(name: str) -> str:
+    require_cuda_library(name)
+    return "found"
+
+
+def _provider() -> str:
+    require_cuda_provider()
+    return "loads"
+
+
+def _cache() -> str:
+    root = cache_dir()
+    folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+    parts = [f"{folder.name} {folder_size(folder) / 1e6:.1f} MB" for folder in folders]
+    return f"{root} ({', '.join(parts) or 'empty'})"
+
+
+def _weights() -> str:
+    path = cached_weights_path()
+    if not path.exists():
+        return "not in the cache yet: fetched from Keras or the package index when first needed"
+    if tensors_digest(read_tensors(path)) == IMAGENET_DIGEST:
+        return f"Keras' ImageNet weights ({path})"
+    return f"other weights than Keras' ImageNet ones ({path})"
+
+
+def _convolve_on_cuda() -> str:
+    with tempfile.TemporaryDirectory(prefix="fer-fast-") as folder:
+        model = Path(folder, "convolution.onnx")
+        _write_convolution(model)
+        session = open_session(model, "cuda")
+        session.features(np.zeros((2, FACE_SIDE, FACE_SIDE), dtype=np.uint8))
+    return f"works on {session.device.partition(':')[2]}"
+
+
+def _write_convolution(path: Path) -> None:
+    """Write the smallest backbone that needs cuDNN."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = {
+        "axis": np.array([1]),
+        "kernel": np.ones((1, 1, 3, 3), dtype=np.float32),
+        "shape": np.array([-1, (FACE_SIDE - 2) ** 2]),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["pixels"], ["images"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["images", "axis"], ["channels"]),
+            helper.make_node("Conv", ["channels", "kernel"], ["sums"]),
+            helper.make_node("Reshape", ["sums", "shape"], ["features"]),
+        ],
+        "convolution",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", FACE_SIDE, FACE_SIDE])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", (FACE_SIDE - 2) ** 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opset = helper.make_opsetid("", OPSET)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)

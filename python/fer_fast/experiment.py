@@ -1,0 +1,153 @@
+"""The one place that knows the order of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_fast.balance.smote import balance_classes
+from fer_fast.classifier.final import SubsetClassifier, fit_classifier
+from fer_fast.classifier.scores import HeldOutScores, score_held_out
+from fer_fast.errors import DataError
+from fer_fast.faces.dataset import FaceDataset, Rows, Split
+from fer_fast.faces.duplicates import shared_across_splits
+from fer_fast.features import FaceFeatures, extract, mirrored_features
+from fer_fast.progress import SILENT, Clock, Reporter
+from fer_fast.runs.result import RunResult
+from fer_fast.selection.baselines import baseline_subsets
+from fer_fast.selection.desirability import anova_f, scaled_scores
+from fer_fast.selection.search import make_fitness, search
+from fer_fast.settings import (
+    ColonySettings,
+    FitnessSettings,
+    ForestSettings,
+    RunSettings,
+    Settings,
+)
+
+KeepSelection = Callable[[NDArray[np.int64], int], None]
+"""Given the subset and the number of features there were as soon as the search is over."""
+
+
+def run_pipeline(
+    settings: Settings,
+    *,
+    keep_selection: KeepSelection | None = None,
+    reporter: Reporter = SILENT,
+) -> RunResult:
+    """Run every stage: fit on Training, decide on PublicTest, report on PrivateTest.
+
+    Parameters
+    ----------
+    settings : Settings
+    keep_selection : callable or None
+        Given the subset and the number of features there were as soon as the search is over: what
+        comes after takes long enough to be interrupted.
+    reporter : Reporter
+
+    Raises
+    ------
+    FerFastError
+        If the user can mend what went wrong.
+    SelectionInterrupted
+        On Ctrl-C while the colony searches.
+    """
+    clock = Clock()
+    features = extract(settings, reporter=reporter, clock=clock)
+    dataset = features.dataset
+    shared = _shared_test_faces(dataset)
+    validation, test = (_rows(features, split) for split in (Split.PUBLIC_TEST, Split.PRIVATE_TEST))
+    F, training = _training_rows(features, settings, clock, reporter)
+    run = settings.section(RunSettings)
+    with clock.stage("selection"):
+        fitness = make_fitness(
+            training,
+            validation,
+            settings.section(FitnessSettings),
+            settings.section(ForestSettings),
+            seed=run.seed,
+            # Threads that no ant needs grow an evaluation's trees.
+            n_jobs=max(1, run.jobs // settings.ants),
+        )
+        found = search(
+            scaled_scores(F), fitness, settings.section(ColonySettings), run, reporter=reporter
+        )
+    if keep_selection is not None:
+        keep_selection(found.subset, len(F))
+
+    def fit_and_score(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
+        classifier = fit_classifier(
+            training.X,
+            training.y,
+            subset,
+            n_estimators=settings.trees,
+            random_state=run.seed,
+            n_jobs=run.jobs,
+        )
+        return classifier, score_held_out(
+            test.y, classifier.predict(test.X), shared, dataset.class_names
+        )
+
+    others = baseline_subsets(F, len(found.subset), random_state=run.seed)
+    with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
+        with clock.stage("classifier"):
+            classifier, scores = fit_and_score(found.subset)
+            task.advance(status="chosen features")
+        with clock.stage("baselines"):
+            baselines = {}
+            for name, columns in others.items():
+                baselines[name] = fit_and_score(columns)[1]
+                task.advance(status=name.replace("_", " "))
+    return RunResult(
+        settings=settings,
+        dataset=dataset,
+        device=features.session.device,
+        model_digest=features.session.model_digest,
+        classifier=classifier,
+        scores=scores,
+        baselines=baselines,
+        search=found,
+        timings=clock.seconds,
+    )
+
+
+def _shared_test_faces(dataset: FaceDataset) -> NDArray[np.bool_]:
+    """Tell which test faces stand in another split too; refuse a test set of those alone."""
+    shared = shared_across_splits(dataset)[dataset.rows(Split.PRIVATE_TEST)]
+    if shared.all():
+        raise DataError(
+            f"{dataset.source} has no test face whose exact image stands in its own split alone: "
+            "give a data set whose test faces are not its training faces"
+        )
+    return shared
+
+
+def _rows(features: FaceFeatures, split: Split) -> Rows:
+    rows = features.dataset.rows(split)
+    return Rows(features.X[rows], features.dataset.labels[rows].astype(np.int64))
+
+
+def _training_rows(
+    features: FaceFeatures, settings: Settings, clock: Clock, reporter: Reporter
+) -> tuple[NDArray[np.float64], Rows]:
+    """Return F of the real Training rows, and the rows that the forests are fitted on."""
+    if settings.mirror:
+        with clock.stage("mirror"):
+            X_mirrored = mirrored_features(features, settings, reporter=reporter)
+    with clock.stage("balance"):
+        training = _rows(features, Split.TRAINING)
+        if settings.mirror:
+            training = Rows(np.concatenate([training.X, X_mirrored]), np.tile(training.y, 2))
+        F = anova_f(training.X, training.y)
+        X, y = balance_classes(
+            training.X,
+            training.y,
+            settings.balance,
+            random_state=settings.seed,
+            n_jobs=settings.jobs,
+            class_names=features.dataset.class_names,
+            reporter=reporter,
+        )
+    return F, Rows(X, y)

@@ -1,0 +1,195 @@
+"""From faces to a matrix: backbone, head and features, each made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model
+from fer_fast.backbone.weights import resolve_weights
+from fer_fast.errors import OutputError
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.loading import load_faces
+from fer_fast.head.config import HeadConfig
+from fer_fast.head.training import cached_head_model
+from fer_fast.progress import SILENT, Clock, Reporter
+from fer_fast.runtime.cuda import require_cuda
+from fer_fast.runtime.session import Session, open_session
+from fer_fast.settings import Settings
+from fer_fast.storage.cache import is_intact, seal
+from fer_fast.storage.files import cache_dir, remove_abandoned, written_whole
+
+
+@dataclass(frozen=True)
+class FaceFeatures:
+    """The features of every face of a data set, and what computed them.
+
+    Attributes
+    ----------
+    dataset : FaceDataset
+    X : ndarray of shape (n_faces, n_features), float32
+        Rows as in the data set.
+    session : Session
+    """
+
+    dataset: FaceDataset
+    X: NDArray[np.float32]
+    session: Session
+
+
+def require_features(settings: Settings) -> None:
+    """Raise what the settings of backbone and device would raise only after minutes of work.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such backbone.
+    DeviceError
+        If CUDA is asked for and cannot be used.
+    """
+    _backbone_config(settings)
+    if settings.device == "cuda" or settings.precision != "fp32":
+        require_cuda()
+
+
+def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
+    """Return the path of the exported backbone, without a head."""
+    weights = resolve_weights(settings.weights, reporter=reporter)
+    return cached_model(weights, _backbone_config(settings), reporter=reporter)
+
+
+def _backbone_config(settings: Settings) -> BackboneConfig:
+    return BackboneConfig(
+        size=settings.size,
+        taps=settings.taps,
+        pooling=settings.pooling,
+        equalise=settings.equalise,
+    )
+
+
+def model_with_head(
+    backbone: Path,
+    session: Session,
+    dataset: FaceDataset,
+    settings: Settings,
+    *,
+    reporter: Reporter = SILENT,
+) -> Path:
+    """Return the path of the backbone with the head that the settings ask for."""
+    return cached_head_model(
+        backbone,
+        session,
+        dataset,
+        HeadConfig(
+            channels=_backbone_config(settings).channels,
+            epochs=settings.head_epochs,
+            seed=settings.seed,
+        ),
+        batch_size=settings.batch_size,
+        reporter=reporter,
+    )
+
+
+def extract(
+    settings: Settings,
+    *,
+    dataset: FaceDataset | None = None,
+    reporter: Reporter = SILENT,
+    clock: Clock | None = None,
+) -> FaceFeatures:
+    """Run the stages from the data set to its features.
+
+    Parameters
+    ----------
+    settings : Settings
+    dataset : FaceDataset or None
+        What ``settings.data`` names, if it was read before.
+    reporter : Reporter
+    """
+    require_features(settings)
+    clock = clock or Clock()
+    if freed := remove_abandoned():
+        reporter.note(f"cache: removed {freed / 1e6:,.1f} MB that a killed run had left behind")
+    with clock.stage("data"):
+        if dataset is None:
+            dataset = load_faces(settings.data, reporter=reporter)
+    with clock.stage("model"):
+        model = frozen_model(settings, reporter=reporter)
+        session = open_session(
+            model, device=settings.device, precision=settings.precision, reporter=reporter
+        )
+    if settings.head != "none":
+        with clock.stage("head"):
+            model = model_with_head(model, session, dataset, settings, reporter=reporter)
+            session = open_session(model, device=settings.device, precision=settings.precision)
+    with clock.stage("features"):
+        X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
+    return FaceFeatures(dataset, X, session)
+
+
+def mirrored_features(
+    features: FaceFeatures, settings: Settings, *, reporter: Reporter = SILENT
+) -> NDArray[np.float32]:
+    """Return the features of the Training faces' mirror images, from the cache if they are there.
+
+    Returns
+    -------
+    ndarray of shape (n_training, n_features), float32
+        Rows as in ``features.dataset.rows(Split.TRAINING)``.
+    """
+    mirror_images = features.dataset.mirrored(Split.TRAINING)
+    reporter.note(f"mirror: {len(mirror_images):,} mirror images join the Training faces")
+    return cached_features(
+        features.session, mirror_images, batch_size=settings.batch_size, reporter=reporter
+    )
+
+
+def cached_features(
+    session: Session,
+    dataset: FaceDataset,
+    *,
+    batch_size: int | None = None,
+    reporter: Reporter = SILENT,
+) -> NDArray[np.float32]:
+    """Return the features of every face, from the cache if they were computed before.
+
+    The cache's key is the data set's digest, the model's digest, the kind of device and the
+    precision: each rounds differently.
+
+    Parameters
+    ----------
+    session : Session
+    dataset : FaceDataset
+    batch_size : int or None
+        Faces in one call of the model; None: a good one for the device.
+    reporter : Reporter
+
+    Returns
+    -------
+    ndarray of shape (n_faces, n_features), float32, C order
+        Row i belongs to face i. Read-only and memory-mapped if it came from the cache.
+    """
+    path = _cache_path(session, dataset)
+    if is_intact(path, reporter):
+        reporter.note(f"features: nothing to extract, all {len(dataset):,} faces are in the cache")
+        features: NDArray[np.float32] = np.load(path, mmap_mode="r")
+        return features
+    with reporter.task(f"features on {session.device}", len(dataset), "images") as task:
+        features = session.features(dataset.pixels, batch_size=batch_size, advance=task.advance)
+    try:
+        with written_whole(path) as temporary:
+            np.save(temporary, features)
+        seal(path)
+    except OutputError as error:
+        reporter.warn(f"the features are not cached, the run goes on with them: {error}")
+    return features
+
+
+def _cache_path(session: Session, dataset: FaceDataset) -> Path:
+    identity = (dataset.digest[:16], session.model_digest[:16], session.kind, session.precision)
+    name = "-".join(identity) + ".npy"
+    return cache_dir("features") / name

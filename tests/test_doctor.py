@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_fast.backbone.weights import Weights, cached_weights_path
+from fer_fast.doctor import _write_convolution, diagnose
+from fer_fast.errors import DeviceError
+from fer_fast.runtime.session import open_session
+
+UNINSTALL_BOTH = "pip uninstall onnxruntime onnxruntime-gpu` and "
+
+
+def test_the_verdict_is_that_of_opening_a_cuda_session(
+    random_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    with pytest.raises(DeviceError) as caught:
+        open_session(random_model, "cuda")
+    verdict = diagnose()[-1]
+    assert (verdict.name, verdict.ok) == ("--device cuda", False)
+    assert verdict.fix == str(caught.value)
+
+
+def test_every_piece_is_named_once(cache: Path) -> None:
+    checks = {check.name: check for check in diagnose()}
+    assert len(checks) == len(diagnose())
+    assert {"Python", "tensorflow", "ONNX Runtime", "GPU", "libcudnn.so.9"} <= checks.keys()
+    assert checks["numpy"].found == np.__version__
+    assert str(cache) in checks["cache"].found
+
+
+def test_what_a_killed_run_left_is_counted(cache: Path) -> None:
+    left = cache / "unfinished" / "tmp"
+    left.mkdir(parents=True)
+    (left / "view-0.npy").write_bytes(bytes(3_100_000))
+    (check,) = (check for check in diagnose() if check.name == "cache")
+    assert check.found == f"{cache} (unfinished 3.1 MB)"
+
+
+def test_the_weights_of_the_cache_are_looked_at(cache: Path, random_weights: Weights) -> None:
+    def weights() -> tuple[bool, str]:
+        check = next(check for check in diagnose() if check.name == "weights")
+        return check.ok, check.found + check.fix
+
+    assert weights() == (True, weights()[1])
+    assert "not in the cache" in weights()[1]
+    cached_weights_path().write_bytes(random_weights.path.read_bytes())
+    assert weights()[0]
+    assert "other weights" in weights()[1]
+    cached_weights_path().write_bytes(b"damaged")
+    assert not weights()[0]
+    assert cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "fix"),
+    [
+        ("sys.modules['onnxruntime'] = None", "CUDA build", UNINSTALL_BOTH),
+        ("sys.modules['onnxruntime'] = ModuleType('empty')", "CUDA provider", UNINSTALL_BOTH),
+        ("onnxruntime.get_available_providers = lambda: []", "CUDA build", UNINSTALL_BOTH),
+        ("sys.modules['onnx'] = None", "--device cuda", "onnx"),
+    ],
+)
+def test_a_broken_installation_is_diagnosed(damage: str, name: str, fix: str) -> None:
+    script = (
+        "import sys, onnxruntime\nfrom types import ModuleType\n"
+        f"from fer_fast.backbone import diagnose\n{damage}\n"
+        f"print({{check.name: check.fix for check in diagnose()}}[{name!r}])"
+    )
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
+    assert fix in child.stdout
+
+
+def test_the_convolution_that_tries_cuda_is_right(tmp_path: Path) -> None:
+    _write_convolution(tmp_path / "convolution.onnx")
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (2, 48, 48), dtype=np.uint8)
+    sums = np.lib.stride_tricks.sliding_window_view(pixels, (3, 3), axis=(1, 2)).sum(axis=(3, 4))
+    features = open_session(tmp_path / "convolution.onnx", "cpu").features(pixels)
+    np.testing.assert_array_equal(features, sums.reshape(2, -1))
