@@ -12,10 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_fast.backbone import BackboneConfig, Weights, cached_model, open_session
-from fer_fast.classifier.calibration import Calibration, Temperature, fit_isotonic
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model
+from fer_fast.classifier.calibration import fit_isotonic
 from fer_fast.errors import ParameterError
+from fer_fast.graph.calibration import Calibration, Temperature
 from fer_fast.graph.onefile import CLASSIFIER_NODES, softmax_classifier, write_onefile
+from fer_fast.runtime.session import open_session
 
 RNG = np.random.default_rng(1)
 COLUMNS = RNG.permutation(48 * 48)[:300]
@@ -63,14 +66,14 @@ def test_the_file_computes_what_its_parts_do(
 
 
 def test_the_real_backbone_is_carried_unchanged(
-    random_weights: Weights,
-    faces: NDArray[np.uint8],
+    random_weights: Any,
     shared_cache: Path,
+    faces: NDArray[np.uint8],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("FER_FAST_CACHE", str(shared_cache))
-    backbone = cached_model(random_weights, BackboneConfig(size=48))
+    backbone = cached_model(random_weights, BackboneConfig())
     session = open_session(backbone, "cpu")
     columns = np.arange(0, session.n_features, 7)
     features = session.features(faces)[:, columns]

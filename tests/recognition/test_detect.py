@@ -171,9 +171,9 @@ def test_nothing_is_found_where_there_is_none(
 def test_most_real_faces_are_found_where_the_dataset_has_them(
     detector: FaceDetector, fer2013: Any
 ) -> None:
-    from fer_fast.datasets import load_dataset
+    from fer_fast.faces.loading import load_faces
 
-    pixels = load_dataset(fer2013).pixels[:200]
+    pixels = load_faces(fer2013).pixels[:200]
     centres = []
     for face in pixels:
         canvas = Image.new("L", (384, 384), 128)

@@ -40,14 +40,8 @@ from numpy.typing import NDArray
 
 from fer_fast.errors import DeviceError, ParameterError
 from fer_fast.recognition.crop import FACE_SIDE, FER2013, Framing
-from fer_fast.recognition.engine import (
-    ModelError,
-    open_on_cpu,
-    open_session,
-    reason,
-    runtime_errors,
-    session_options,
-)
+from fer_fast.recognition.engine import ModelError, open_on_cpu, open_session, session_options
+from fer_fast.runtime.failures import reason, runtime_errors
 
 Device = Literal["cpu", "cuda"]
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fer_fast.environment import available_cpus
 from fer_fast.errors import FerFastError, ParameterError
 from fer_fast.recognition.crop import FACE_SIDE, RESAMPLING, face_crop
 from fer_fast.recognition.detect import FaceDetector
@@ -174,7 +175,7 @@ class Recognizer:
                 "`fer-fast pipeline --out` wrote"
             )
         if threads is None:
-            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+            threads = available_cpus()
         self._threads = threads
         self._model = ExpressionModel(
             BUNDLED_MODEL if model is None else Path(model), device=device, threads=threads

@@ -59,18 +59,14 @@ class PictureError(DataError):
 
     Attributes
     ----------
-    problem, remedy : str
-        What is wrong, and what to do.
     kind : {"type", "size", "content"}
         It is of no known format, too large, or cannot be made sense of.
     """
 
     def __init__(
-        self, problem: str, remedy: str, kind: Literal["type", "size", "content"] = "content"
+        self, message: str, hint: str, kind: Literal["type", "size", "content"] = "content"
     ) -> None:
-        super().__init__(f"{problem}: {remedy}")
-        self.problem = problem
-        self.remedy = remedy
+        super().__init__(message, hint=hint)
         self.kind = kind
 
 

@@ -74,6 +74,8 @@ def require_cuda() -> str:
 
 def require_runtime() -> Any:
     """Return the module ``onnxruntime``, or raise `DeviceError` if it is missing or damaged."""
+    # Its telemetry is on by default since 1.29; it looks once, when it is imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
 

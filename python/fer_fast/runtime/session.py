@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.runtime.buffers import pinned_array, provider_options
 from fer_fast.runtime.cuda import require_cuda, require_runtime
+from fer_fast.runtime.failures import reason, runtime_errors
 from fer_fast.settings import Device, Precision
 from fer_fast.storage.files import file_digest
 
@@ -148,10 +148,10 @@ class Session:
         try:
             for done in _in_threads(compute, starts, n_lanes):
                 advance(done)
-        except _onnxruntime_errors() as error:
+        except runtime_errors() as error:
             raise DeviceError(
                 f"{self.device} failed on a batch of {batch} faces, "
-                f"try a smaller --batch-size ({_reason(error)})"
+                f"try a smaller --batch-size ({reason(error)})"
             ) from error
         return out
 
@@ -234,13 +234,13 @@ def _load(model: Path, kind: str, precision: Precision) -> Any:
         runtime = onnxruntime.InferenceSession(
             source, sess_options=options, providers=[provider_and_options], enable_fallback=0
         )
-    except _onnxruntime_errors() as error:
+    except runtime_errors() as error:
         if kind == "cuda":
             raise DeviceError(
-                f"ONNX Runtime cannot open {model} on CUDA ({_reason(error)})"
+                f"ONNX Runtime cannot open {model} on CUDA ({reason(error)})"
             ) from error
         raise FerFastError(
-            f"{model} is no model that ONNX Runtime can open ({_reason(error)})"
+            f"{model} is no model that ONNX Runtime can open ({reason(error)})"
         ) from error
     finally:
         onnxruntime.set_default_logger_severity(_WARNING)
@@ -256,20 +256,3 @@ def _session(model: Path, device: str, precision: Precision, runtime: Any) -> Se
     if (pixels.name, features.name) != ("pixels", "features"):
         raise FerFastError(f"{model} is no backbone: make one with `fer-fast export`")
     return Session(device, precision, file_digest(model), features.shape[-1], runtime)
-
-
-def _onnxruntime_errors() -> tuple[type[Exception], ...]:
-    """Return ONNX Runtime's exceptions, which share no base class of their own."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    own = [value for value in vars(state).values() if isinstance(value, type)]
-    # A failure to set the device up comes as a plain RuntimeError.
-    return (RuntimeError, *(kind for kind in own if issubclass(kind, Exception)))
-
-
-def _reason(error: Exception) -> str:
-    """Return what a reader can use of an error that quotes its C++ signatures first."""
-    message = str(error).strip()
-    # Of CUDA, cuDNN or cuBLAS: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; ..."
-    failure = re.search(r"\w+ failure \d+: [^;]*|Failed to allocate memory.*", message)
-    return failure[0].strip() if failure else message.splitlines()[0]

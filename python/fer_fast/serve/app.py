@@ -153,7 +153,7 @@ class _Server:
             except TimeoutError:
                 raise _busy(f"the answer took more than {limits.seconds:g} seconds") from None
         except PictureError as error:
-            raise Refusal(_STATUS[error.kind], error.problem, error.remedy) from None
+            raise Refusal(_STATUS[error.kind], error.message, error.hint) from None
         except ClientDisconnect:
             # Nobody hears it.
             return Response(status_code=400)
