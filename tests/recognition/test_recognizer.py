@@ -195,7 +195,7 @@ def test_a_bad_picture_is_named_and_a_stream_goes_on(
         *(True, False, False, False, False, True)
     ]
     assert "bad.jpg" in str(predictions[1].error)
-    assert "picture 3 is empty" in str(predictions[2].error)
+    assert "picture 3 is no readable picture (it is empty)" in str(predictions[2].error)
     with pytest.raises(PictureError, match=r"bad\.jpg"):
         recognizer.predict(pictures[:2])  # type: ignore[arg-type]
 

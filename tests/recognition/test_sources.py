@@ -17,13 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fer_fast.errors import ParameterError
-from fer_fast.recognition.sources import (
-    PictureError,
-    Source,
-    find_sources,
-    from_array,
-    open_picture,
-)
+from fer_fast.faces.image import PictureError, decode_picture
+from fer_fast.recognition.sources import Source, find_sources, from_array, read_file
 
 RAMP = np.add.outer(np.arange(24), 2 * np.arange(32)).astype(np.uint8)
 
@@ -35,7 +30,7 @@ def encoded(picture: Image.Image, form: str = "PNG", **options: Any) -> bytes:
 
 
 def grey(content: bytes) -> Any:
-    return np.asarray(open_picture(content, "it").convert("L"))
+    return np.asarray(decode_picture(content, "it").convert("L"))
 
 
 @pytest.mark.parametrize(
@@ -49,10 +44,8 @@ def grey(content: bytes) -> Any:
         (Image.fromarray(RAMP).convert("RGB").convert("CMYK"), "TIFF"),
         (Image.fromarray(RAMP.astype(np.uint16) * 257), "PNG"),
         (Image.fromarray(RAMP.astype(np.uint16) * 257), "TIFF"),
-        (Image.fromarray(RAMP.astype(np.int32) * 257), "TIFF"),
         (Image.fromarray(RAMP / np.float32(255)), "TIFF"),
         (Image.fromarray(RAMP.astype(np.float32)), "TIFF"),
-        (Image.fromarray(RAMP.astype(np.float32) * 257), "TIFF"),
         (Image.fromarray(RAMP), "BMP"),
         (Image.fromarray(RAMP), "PPM"),
         (Image.fromarray(RAMP).convert("RGB"), "WEBP"),
@@ -128,38 +121,42 @@ def huge_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("size", [(30_000, 30_000), (10_000, 10_000), (2_000_000, 40)])
+@pytest.mark.parametrize("size", [(30_000, 30_000), (10_000, 10_000), (2_000_001, 40)])
 def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
     with (
         warnings.catch_warnings(),
-        pytest.raises(PictureError, match="pixels and at most 64,000,000") as caught,
+        pytest.raises(PictureError, match="more than 80,000,000") as caught,
     ):
         warnings.simplefilter("error")
-        open_picture(huge_png(*size), "bomb.png")
+        decode_picture(huge_png(*size), "bomb.png")
     assert caught.value.kind == "size"
 
 
 def test_one_pixel_is_a_picture() -> None:
-    assert open_picture(encoded(Image.new("L", (1, 1), 7)), "it").size == (1, 1)
+    assert decode_picture(encoded(Image.new("L", (1, 1), 7)), "it").size == (1, 1)
 
 
 @pytest.mark.parametrize(
     ("content", "kind", "words"),
     [
-        (b"", "type", "empty"),
-        (b"plain text", "type", "no picture of a known format"),
-        (encoded(Image.fromarray(RAMP), "ICO"), "type", "no picture of a known format"),
-        (encoded(Image.new("RGB", (300, 300)), "JPEG")[:800], "content", "damaged"),
+        (b"", "format", "empty"),
+        (b"plain text", "format", "cannot identify"),
+        (encoded(Image.fromarray(RAMP), "ICO"), "format", "cannot identify"),
+        (encoded(Image.new("RGB", (300, 300)), "JPEG")[:800], "content", "truncated"),
         (encoded(Image.new("LAB", (8, 8)), "TIFF"), "content", "LAB"),
-        (encoded(Image.fromarray(np.full((2, 2), -5, np.float32)), "TIFF"), "content", "-5"),
-        (encoded(Image.fromarray(np.full((2, 2), np.nan, np.float32)), "TIFF"), "content", "nan"),
-        (encoded(Image.fromarray(np.full((2, 2), 1 << 20, np.int32)), "TIFF"), "content", "scale"),
+        (encoded(Image.fromarray(np.full((2, 2), -5, np.float32)), "TIFF"), "content", "ranges"),
+        (
+            encoded(Image.fromarray(np.full((2, 2), np.nan, np.float32)), "TIFF"),
+            "content",
+            "ranges",
+        ),
+        (encoded(Image.fromarray(np.full((2, 2), 1 << 20, np.int32)), "TIFF"), "content", "mode I"),
     ],
     ids=["empty", "text", "icon", "truncated", "lab", "negative", "nan", "32 bits"],
 )
 def test_what_is_no_usable_picture_says_why(content: bytes, kind: str, words: str) -> None:
     with pytest.raises(PictureError, match=words) as caught:
-        open_picture(content, "it.jpg")
+        decode_picture(content, "it.jpg")
     assert caught.value.kind == kind
     assert str(caught.value).startswith("it.jpg ")
 
@@ -167,7 +164,7 @@ def test_what_is_no_usable_picture_says_why(content: bytes, kind: str, words: st
 def test_a_missing_file_and_a_folder_say_so(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.png", tmp_path):
         with pytest.raises(PictureError, match="cannot be read"):
-            open_picture(path, path.name)
+            read_file(path, path.name)
 
 
 @settings(max_examples=300)
@@ -178,7 +175,7 @@ def test_no_damage_raises_anything_but_a_picture_error(data: st.DataObject) -> N
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     try:
-        opened = open_picture(bytes(content[: data.draw(st.integers(1, len(content)))]), "it")
+        opened = decode_picture(bytes(content[: data.draw(st.integers(1, len(content)))]), "it")
     except PictureError:
         pass
     else:

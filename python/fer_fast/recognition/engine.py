@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_fast.errors import FerFastError
 from fer_fast.runtime.cuda import require_runtime
-from fer_fast.runtime.failures import reason, runtime_errors
+from fer_fast.runtime.failures import onnxruntime_errors, reason
 
 _WARNING, _FATAL = 2, 4
 """ONNX Runtime's log levels: its default, and the one that writes nothing past our messages."""
@@ -59,7 +59,7 @@ def open_session(model: Path, options: Any, providers: list[Any]) -> Any:
     runtime.set_default_logger_severity(_FATAL)
     try:
         return runtime.InferenceSession(model, options, providers=providers, enable_fallback=0)
-    except runtime_errors() as error:
+    except onnxruntime_errors() as error:
         raise ModelError(
             f"{model} is no model that ONNX Runtime can open ({reason(error)})",
             hint="give a model.onnx that `fer-fast pipeline --out` wrote",

@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from fer_fast.errors import DeviceError, ParameterError
 from fer_fast.recognition.crop import FACE_SIDE, FER2013, Framing
 from fer_fast.recognition.engine import ModelError, open_on_cpu, open_session, session_options
-from fer_fast.runtime.failures import reason, runtime_errors
+from fer_fast.runtime.failures import onnxruntime_errors, reason
 
 Device = Literal["cpu", "cuda"]
 
@@ -235,7 +235,7 @@ class ExpressionModel:
             else:
                 with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:
                     outputs = list(pool.map(self._run, batches))
-        except runtime_errors() as error:
+        except onnxruntime_errors() as error:
             raise DeviceError(
                 f"{self.device} failed on a batch of {size} faces ({reason(error)})"
             ) from error
@@ -254,13 +254,12 @@ class ExpressionModel:
 def _open_on_cuda(path: Path) -> Any:
     """Open a model whose backbone computes on CUDA, and its classifier on the CPU."""
     from fer_fast.graph.onefile import CLASSIFIER_NODES
-    from fer_fast.graph.padding import KEEP_PADDING_APART
-    from fer_fast.runtime.buffers import provider_options
-    from fer_fast.runtime.cuda import require_cuda
+    from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING
+    from fer_fast.runtime.cuda import provider_options, require_cuda
 
     require_cuda()
     options = session_options(threads=1)
-    options.add_session_config_entry(*KEEP_PADDING_APART)
+    options.add_session_config_entry(*KEEP_EXPLICIT_PADDING)
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     cuda = ("CUDAExecutionProvider", provider_options("fp32"))
     session = open_session(path, options, [cuda, "CPUExecutionProvider"])

@@ -16,17 +16,12 @@ from PIL import Image
 
 from fer_fast.environment import available_cpus
 from fer_fast.errors import FerFastError, ParameterError
+from fer_fast.faces.image import PictureError, decode_picture, upright_rgb
 from fer_fast.recognition.crop import FACE_SIDE, RESAMPLING, face_crop
 from fer_fast.recognition.detect import FaceDetector
 from fer_fast.recognition.engine import ModelError
 from fer_fast.recognition.model import Device, ExpressionModel, ModelInfo
-from fer_fast.recognition.sources import (
-    Channels,
-    PictureError,
-    from_array,
-    open_picture,
-    upright_rgb,
-)
+from fer_fast.recognition.sources import Channels, from_array, read_file
 
 BUNDLED_MODEL = Path(__file__).parent / "assets" / "expressions.onnx"
 """The model that comes with the package."""
@@ -348,7 +343,7 @@ class Recognizer:
         if wanted.max_faces is not None and len(found) > wanted.max_faces:
             raise PictureError(
                 f"{name} has {len(found)} faces and at most {wanted.max_faces} are answered",
-                "cut it into parts",
+                hint="cut it into parts",
             )
         places: list[_Place] = []
         crops = []
@@ -394,9 +389,10 @@ def _decoded(image: Picture, name: str, channels: Channels) -> Image.Image:
     if isinstance(image, Image.Image):
         return upright_rgb(image, name)
     if isinstance(image, bytes):
-        return open_picture(image, name)
+        return decode_picture(image, name)
     if isinstance(image, (str, os.PathLike)):
-        return open_picture(Path(image), os.fspath(image))
+        name = os.fspath(image)
+        return decode_picture(read_file(Path(image), name), name)
     raise ParameterError(
         f"{name} is a {type(image).__name__}: give a path, bytes, a PIL image or a uint8 array"
     )

@@ -1,11 +1,26 @@
-"""What ONNX Runtime raises, and what of it a reader can use."""
+"""What ONNX Runtime's exceptions say, and which of them more memory would mend."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
+
+from fer_fast.errors import DeviceError
+
+_FAILURE = re.compile(
+    # Of CUDA, cuDNN or cuBLAS: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; ..."
+    r"\w+ failure \d+: [^;]*|Failed to allocate memory.*"
+)
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_MEMORY = re.compile(r"failed to allocate memory|out of memory|ALLOC_FAILED", re.IGNORECASE)
 
 
-def runtime_errors() -> tuple[type[Exception], ...]:
+class DeviceMemoryError(DeviceError):
+    """The device, or the host's page-locked memory, has no room for a batch."""
+
+
+@cache
+def onnxruntime_errors() -> tuple[type[Exception], ...]:
     """Return ONNX Runtime's exceptions, which share no base class of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -16,8 +31,13 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 def reason(error: Exception) -> str:
     """Return what a reader can use of an error that quotes its C++ signatures first."""
-    message = str(error).strip() or type(error).__name__
-    # Of CUDA, cuDNN or cuBLAS: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; ..."
-    failure = re.search(r"\w+ failure \d+: [^;]*|Failed to allocate memory.*", message)
-    line = failure[0].strip() if failure else message.splitlines()[0]
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line).rstrip(".")
+    message = str(error).strip()
+    failure = _FAILURE.search(message)
+    line = failure[0].strip() if failure else next(iter(message.splitlines()), "no reason given")
+    return _PREFIX.sub("", line).rstrip(".")
+
+
+def device_error(error: Exception, task: str) -> DeviceError:
+    """Return what a failure of ONNX Runtime means: `DeviceMemoryError` where memory ran out."""
+    kind = DeviceMemoryError if _MEMORY.search(str(error)) else DeviceError
+    return kind(f"{task} ({reason(error)})")
