@@ -114,7 +114,7 @@ def test_a_picture_that_was_taken_on_its_side_is_turned(orientation: int) -> Non
         (encoded(as_array("float32", -1), "TIFF"), "leave the ranges"),
         (encoded(as_array("float32", np.nan), "TIFF"), "leave the ranges"),
         (encoded(Image.fromarray(GREY), "JPEG2000"), "cannot identify"),
-        (b"", "cannot identify"),
+        (b"", "it is empty"),
         (LOSSLESS["8 bits"][:-30], "truncated"),
     ],
 )
