@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.balance.smote import balance_classes
+from fer_fast.balance.smote import balance_classes, require_balancing
 from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
@@ -55,11 +55,15 @@ def run_pipeline(
     SelectionInterrupted
         On Ctrl-C while the colony searches.
     """
+    require_balancing(settings.balance)
     clock = Clock()
     features = extract(settings, reporter=reporter, clock=clock)
     dataset = features.dataset
     shared = _shared_test_faces(dataset)
     validation, test = (_rows(features, split) for split in (Split.PUBLIC_TEST, Split.PRIVATE_TEST))
+    own_labels = None
+    if dataset.own_labels is not None:
+        own_labels = dataset.own_labels[dataset.rows(Split.PRIVATE_TEST)].astype(np.int64)
     F, training = _training_rows(features, settings, clock, reporter)
     run = settings.section(RunSettings)
     with clock.stage("selection"):
@@ -79,7 +83,13 @@ def run_pipeline(
         keep_selection(found.subset, len(F))
 
     final = _FinalForests(
-        training, test, shared, dataset.class_names, settings.section(ForestSettings), run
+        training,
+        test,
+        shared,
+        dataset.class_names,
+        own_labels,
+        settings.section(ForestSettings),
+        run,
     )
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
     with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
@@ -112,6 +122,7 @@ class _FinalForests:
     test: Rows
     shared: NDArray[np.bool_]
     class_names: tuple[str, ...]
+    own_labels: NDArray[np.int64] | None
     forest: ForestSettings
     run: RunSettings
 
@@ -124,8 +135,14 @@ class _FinalForests:
             random_state=self.run.seed,
             n_jobs=self.run.jobs,
         )
-        predicted = classifier.predict(self.test.X)
-        return classifier, score_held_out(self.test.y, predicted, self.shared, self.class_names)
+        scores = score_held_out(
+            self.test.y,
+            classifier.predict(self.test.X),
+            self.shared,
+            self.class_names,
+            y_own=self.own_labels,
+        )
+        return classifier, scores
 
 
 def _shared_test_faces(dataset: FaceDataset) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from fer_fast.settings import (
     DeviceSettings,
     HeadSettings,
     Knob,
+    MachineSettings,
     Section,
     Settings,
     knobs,
@@ -28,8 +29,9 @@ FEATURE_SECTIONS: tuple[type[Section], ...] = (
     BackboneSettings,
     HeadSettings,
     DeviceSettings,
+    MachineSettings,
 )
-"""What decides the features."""
+"""What decides the features, and how fast they come."""
 
 
 def add_options(parser: argparse.ArgumentParser, sections: Iterable[type[Section]]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from fer_fast.environment import user_path
 from fer_fast.errors import ParameterError
 
 INFINITY = float("inf")
@@ -37,6 +38,8 @@ class Knob:
         The values there are; empty where any of the kind within the range will do.
     low, high : float
         Bounds of a number, inclusive.
+    scheme : str
+        What a string must start with if a path follows, such as ``ferplus=``; empty: it is no path.
     unset : str
         What holds where nothing is chosen, for people, if the default does not say it: what None
         stands for, or a value that depends on the machine.
@@ -52,6 +55,7 @@ class Knob:
     choices: tuple[str, ...]
     low: float
     high: float
+    scheme: str
     unset: str
     per_machine: bool
 
@@ -76,7 +80,14 @@ class Knob:
             return ", ".join(self.choices)
         if self.kind in (int, float):
             return _bounds(self.low, self.high)
+        if self.scheme:
+            return f"{self.scheme} and a path"
         return _KIND_NAMES[self.kind]
+
+    def path_of(self, value: str) -> Path | None:
+        """Return the path that follows the scheme of a value; None: it has no such."""
+        start, path = value[: len(self.scheme)], value[len(self.scheme) :]
+        return user_path(path) if start == self.scheme and path else None
 
     def check(self, value: Any) -> None:
         """Refuse a value that is not of the kind, among the choices or within the range.
@@ -93,7 +104,9 @@ class Knob:
         elif self.choices and value not in self.choices:
             wanted = f"one of {self.shown_values}"
         # Written so that NaN fails too.
-        elif self.kind in (int, float) and not self.low <= value <= self.high:
+        elif (self.kind in (int, float) and not self.low <= value <= self.high) or (
+            self.scheme and self.path_of(value) is None
+        ):
             wanted = self.shown_values
         if wanted:
             raise ParameterError(f"{self.name} is {value!r}", hint=f"it must be {wanted}")
@@ -106,6 +119,7 @@ def knob(
     metavar: str = "",
     low: float = -INFINITY,
     high: float = INFINITY,
+    scheme: str = "",
     unset: str = "",
     per_machine: bool = False,
 ) -> Any:
@@ -115,6 +129,7 @@ def knob(
         "metavar": metavar,
         "low": low,
         "high": high,
+        "scheme": scheme,
         "unset": unset,
         "per_machine": per_machine,
     }

@@ -73,11 +73,24 @@ class DataSettings(Section):
 
     data: Path | None = knob(
         None,
-        "fer2013.csv (also .gz or .zip), icml_face_data.csv, a folder with train/ and test/, or a "
-        ".npz",
+        "fer2013.csv (also .gz, .zip or .tar.gz), icml_face_data.csv, a folder with train/ and "
+        "test/, or a .npz",
         metavar="PATH",
         unset="synthetic faces, embedded",
     )
+    labels: str | None = knob(
+        None,
+        "ferplus= and FER+'s fer2013new.csv: train and score on its majority votes",
+        metavar="ferplus=CSV",
+        scheme="ferplus=",
+        unset="the data's own",
+    )
+
+    @property
+    def ferplus(self) -> Path | None:
+        """FER+'s votes, if they are the labels."""
+        (declared,) = (one for one in knobs(DataSettings) if one.name == "labels")
+        return None if self.labels is None else declared.path_of(self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +248,24 @@ class ForestSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings(Section):
+class MachineSettings(Section):
+    """What a command may take of the machine."""
+
+    TITLE: ClassVar[str] = "machine"
+
+    jobs: int = knob(
+        available_cpus(),
+        "threads; the result does not depend on it",
+        metavar="N",
+        low=1,
+        high=4096,
+        unset="one for each CPU of this process",
+        per_machine=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(MachineSettings):
     """What a whole run shares."""
 
     TITLE: ClassVar[str] = "run"
@@ -246,15 +276,6 @@ class RunSettings(Section):
         metavar="N",
         low=0,
         high=2**32 - 1,
-    )
-    jobs: int = knob(
-        available_cpus(),
-        "threads; the result does not depend on it",
-        metavar="N",
-        low=1,
-        high=4096,
-        unset="one for each CPU of this process",
-        per_machine=True,
     )
     out: Path | None = knob(
         None,

@@ -78,6 +78,8 @@ def _advice(name: str) -> str:
 def _as_setting(one: Knob, value: Any, folder: Path) -> Any:
     if one.kind is Path and isinstance(value, str):
         return folder / user_path(value)
+    if one.scheme and isinstance(value, str) and (path := one.path_of(value)) is not None:
+        return f"{one.scheme}{folder / path}"
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -89,8 +91,8 @@ def config_text(settings: Settings) -> str:
     document = {
         title: {
             # TOML has no null: what is left out keeps its default, which is None.
-            name: _as_toml(getattr(settings, name))
-            for name in table
+            name: _as_toml(one, getattr(settings, name))
+            for name, one in table.items()
             if getattr(settings, name) is not None
         }
         for title, table in _TABLES.items()
@@ -98,5 +100,7 @@ def config_text(settings: Settings) -> str:
     return tomli_w.dumps({title: table for title, table in document.items() if table})
 
 
-def _as_toml(value: Any) -> Any:
+def _as_toml(one: Knob, value: Any) -> Any:
+    if one.scheme and (path := one.path_of(value)) is not None:
+        return f"{one.scheme}{path.absolute()}"
     return str(value.absolute()) if isinstance(value, Path) else value

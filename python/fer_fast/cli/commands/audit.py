@@ -19,7 +19,8 @@ from fer_fast.cli.options import (
     as_path,
     read_settings,
 )
-from fer_fast.storage.files import written_whole
+from fer_fast.errors import ParameterError
+from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,15 +55,22 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     from fer_fast.audit.integrity import check_integrity
     from fer_fast.audit.protocols import compare_protocols
+    from fer_fast.balance.smote import require_balancing
     from fer_fast.cli.tables.audit import integrity_table, protocol_table
     from fer_fast.faces.dataset import SPLIT_NAMES
     from fer_fast.faces.ferplus import second_opinion
     from fer_fast.faces.loading import load_faces
     from fer_fast.features import extract, require_features
 
+    if options.ferplus is not None and settings.labels is not None:
+        raise ParameterError(
+            "--ferplus compares the data's own labels with the votes that --labels takes instead: "
+            "give one of the two"
+        )
     if not options.faces_only:
         require_features(settings)
-    dataset = load_faces(settings.data, reporter=reporter)
+        require_balancing("smote")
+    dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
     opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)
     integrity = check_integrity(dataset, reporter=reporter)
     tables = [integrity_table(integrity, opinion)]
@@ -97,5 +105,5 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    with keeping(), written_whole(path) as temporary:
+    with keeping(), atomic_write(path) as temporary:
         temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

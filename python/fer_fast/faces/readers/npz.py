@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FACE_SIDE, FaceDataset, Split
 from fer_fast.faces.labels import FER2013, LabelSet, label_set_of
-from fer_fast.storage.files import written_whole
+from fer_fast.storage.files import atomic_write
 
 _ARRAYS = ("pixels", "labels", "splits")
 _CLASS_NAMES, _OWN_LABELS = "class_names", "own_labels"
@@ -50,11 +50,16 @@ def save_npz(dataset: FaceDataset, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        write_npz(dataset, file)
+
+
+def write_npz(dataset: FaceDataset, file: BinaryIO) -> None:
+    """Write what `save_npz` writes to an open binary file, which need not be seekable."""
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
     if dataset.own_labels is not None:
         arrays[_OWN_LABELS] = dataset.own_labels
-    with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, class_names=np.array(dataset.class_names), **arrays)
+    np.savez(file, class_names=np.array(dataset.class_names), **arrays)
 
 
 def read_npz(path: Path, source: str) -> FaceDataset:
@@ -108,7 +113,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    """Read an array where it lies, so that a header may claim any shape and nothing is allocated."""
+    """Lay an array over its bytes, so that nothing is allocated for what a header may claim."""
     with archive.open(info) as file:
         content = file.read()
     stream = BytesIO(content)
@@ -116,6 +121,9 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     if version not in _HEADERS:
         raise ValueError(f"version {version} of an array's header")
     shape, is_fortran, dtype = _HEADERS[version](stream)
+    # Objects laid over a file's bytes would be pointers that the file chooses.
+    if dtype.hasobject:
+        raise ValueError("an array of objects")
     return np.ndarray(shape, dtype, content, stream.tell(), order="F" if is_fortran else "C")
 
 
