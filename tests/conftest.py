@@ -51,6 +51,15 @@ def fer2013() -> Path:
 
 
 @pytest.fixture(scope="session")
+def ferplus() -> Path:
+    """Return a local copy of FER+'s votes."""
+    path = os.environ.get("FER_FAST_TEST_FERPLUS")
+    if not path:
+        pytest.skip("FER_FAST_TEST_FERPLUS does not name a local copy of FER+'s fer2013new.csv")
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
 def imagenet() -> Weights:
     """Return the real ImageNet weights, from the user's cache or whatever source is reachable."""
     try:

@@ -34,6 +34,8 @@ def other_values(one: Knob) -> list[Any]:
     if one.kind in (int, float):
         ends = {max(one.low, -(2**40)), min(one.high, 2**40)}
         return sorted({one.kind(end) for end in ends} - {one.default})
+    if one.scheme:
+        return [f"{one.scheme}/some/file"]
     return [("Conv1_relu", "out_relu")] if one.kind is tuple else [Path("/some/file")]
 
 

@@ -52,6 +52,8 @@ def values(one: Knob) -> st.SearchStrategy[Any]:
         # A name of a file is any bytes but these two.
         names = st.binary(min_size=1, max_size=9).filter(lambda name: not {0, 47} & set(name))
         found = names.map(lambda name: Path("/", os.fsdecode(name)))
+        if one.scheme:
+            found = found.map(lambda path: f"{one.scheme}{path}")
     return found | st.none() if one.default is None else found
 
 
@@ -84,8 +86,9 @@ def test_any_settings_come_back_exactly(
 
 def test_every_key_stands_in_the_table_of_its_section() -> None:
     paths = {one.name: Path("/some") for _, one in KEYS if one.kind is Path}
-    numbers = {one.name: 1 for _, one in KEYS if one.default is None and one.kind is not Path}
-    document = tomllib.loads(config_text(Settings(**paths, **numbers)))
+    unset = [one for _, one in KEYS if one.default is None and one.kind is not Path]
+    others = {one.name: f"{one.scheme}/some" if one.scheme else 1 for one in unset}
+    document = tomllib.loads(config_text(Settings(**paths, **others)))
     assert {(title, name) for title, table in document.items() for name in table} == {
         (title, one.name) for title, one in KEYS
     }
@@ -100,11 +103,13 @@ def test_a_relative_path_is_kept_from_the_folder_of_the_run_and_read_from_the_fi
     path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write(path, Settings(data=Path("faces.csv")))
+    write(path, Settings(data=Path("faces.csv"), labels="ferplus=votes.csv"))
     monkeypatch.chdir("/")
     assert read_config(path)["data"] == tmp_path / "faces.csv"
-    path.write_text("[data]\ndata = 'below/faces.csv'\n")
+    assert read_config(path)["labels"] == f"ferplus={tmp_path}/votes.csv"
+    path.write_text("[data]\ndata = 'below/faces.csv'\nlabels = 'ferplus=below/votes.csv'\n")
     assert read_config(path)["data"] == tmp_path / "below" / "faces.csv"
+    assert read_config(path)["labels"] == f"ferplus={tmp_path}/below/votes.csv"
 
 
 def test_a_tilde_is_the_home_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,8 +103,9 @@ class Knob:
             wanted = _KIND_NAMES[self.kind]
         elif self.choices and value not in self.choices:
             wanted = f"one of {self.shown_values}"
-        elif (self.scheme and self.path_of(value) is None) or (
-            self.kind in (int, float) and not self.low <= value <= self.high
+        # Written so that NaN fails too.
+        elif (self.kind in (int, float) and not self.low <= value <= self.high) or (
+            self.scheme and self.path_of(value) is None
         ):
             wanted = self.shown_values
         if wanted:

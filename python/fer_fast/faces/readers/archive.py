@@ -32,10 +32,10 @@ _ENCRYPTED = 1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _TAR_BLOCK = 512
 _TAR_MAGIC = slice(257, 262)
-_PACKED: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
-    b"\x1f\x8b": lambda file: cast("BinaryIO", gzip.GzipFile(fileobj=file)),
-    b"BZh": lambda file: cast("BinaryIO", bz2.BZ2File(file)),
-    b"\xfd7zXZ": lambda file: cast("BinaryIO", lzma.LZMAFile(file)),
+_PACKED: dict[bytes, Callable[..., object]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
 }
 
 
@@ -55,7 +55,7 @@ def unpacked(path: Path) -> Iterator[tuple[BinaryIO, Callable[[], int]]]:
         packed.seek(0)
         for magic, unpack in _PACKED.items():
             if start.startswith(magic):
-                with unpack(packed) as file:
+                with cast("BinaryIO", unpack(packed)) as file:
                     yield file, packed.tell
                 return
         yield packed, packed.tell
@@ -127,7 +127,7 @@ def tar_files(path: Path) -> Iterator[list[Entry]]:
             Entry(
                 PurePosixPath(member.name),
                 member.size,
-                partial(_open_in_tar, archive, member),
+                partial(_open_in_tar, archive, member, path),
                 member.offset,
             )
             for member in members
@@ -140,12 +140,13 @@ def _refuse_linked_folders(archive: Path, links: Iterable[str]) -> None:
         inside = PurePosixPath(link)
         if not inside.suffix and part_played(inside):
             raise DataError(
-                f"{archive} holds a link {link} in place of a folder: unpack it, and give the folder"
+                f"{archive} holds a link {link} in place of a folder",
+                hint="unpack it, and give the folder",
             )
 
 
 def _open_in_tar(
-    archive: tarfile.TarFile, member: tarfile.TarInfo
+    archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path
 ) -> AbstractContextManager[BinaryIO]:
     try:
         file = archive.extractfile(member)
@@ -153,7 +154,7 @@ def _open_in_tar(
         file = None
     if file is None:
         raise DataError(
-            f"{archive.name} holds {member.name} as a link that leads nowhere inside: unpack it "
+            f"{path} holds {member.name} as a link that leads nowhere inside: unpack it "
             "where it was packed, and give the folder"
         )
     return cast("AbstractContextManager[BinaryIO]", file)

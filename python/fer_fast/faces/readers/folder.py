@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from fer_fast.errors import DataError
 from fer_fast.faces.image import SUFFIXES
@@ -66,11 +68,11 @@ class _Walk:
             folders = []
             for entry in entries:
                 path = inside / entry.name
-                if entry.is_dir():
+                mode, size = _status(entry)
+                if stat.S_ISDIR(mode):
                     folders.append((entry.is_symlink(), path))
-                elif entry.is_file():
-                    opener = partial(open, self._folder / path, "rb")
-                    yield Entry(path, entry.stat().st_size, opener)
+                elif stat.S_ISREG(mode):
+                    yield Entry(path, size, partial(_open, self._folder / path))
                 elif _is_missed(path):
                     self.lost.append(path)
             # The last is visited first: real folders before links to them, each by name.
@@ -85,6 +87,19 @@ class _Walk:
                 f"{self._folder / inside} {reason}: allow it, or remove the folder"
             ) from error
         self._reporter.warn(f"{self._folder / inside} {reason} and is left out")
+
+
+def _status(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """Return the mode and size of what an entry leads to; zeros: it leads nowhere."""
+    try:
+        status = entry.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mode, status.st_size
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def _is_missed(path: PurePosixPath) -> bool:

@@ -113,7 +113,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    """Read an array where it lies, so that a header may claim any shape and nothing is allocated."""
+    """Lay an array over its bytes, so that nothing is allocated for what a header may claim."""
     with archive.open(info) as file:
         content = file.read()
     stream = BytesIO(content)
