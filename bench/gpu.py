@@ -38,7 +38,7 @@ from fer_fast.environment import available_cpus
 from fer_fast.errors import FerFastError
 from fer_fast.graph.fp16 import cached_half
 from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING, with_explicit_padding
-from fer_fast.runtime.buffers import provider_options
+from fer_fast.runtime.cuda import provider_options
 from fer_fast.runtime.session import Session, open_session
 from fer_fast.settings import Precision
 from fer_fast.storage.files import atomic_write, file_digest
