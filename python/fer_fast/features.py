@@ -125,12 +125,23 @@ def extract(
     with clock.stage("model"):
         model = frozen_model(settings, reporter=reporter)
         session = open_session(
-            model, device=settings.device, precision=settings.precision, reporter=reporter
+            model,
+            device=settings.device,
+            precision=settings.precision,
+            jobs=settings.jobs,
+            reporter=reporter,
         )
     if settings.head != "none":
         with clock.stage("head"):
             model = model_with_head(model, session, dataset, settings, reporter=reporter)
-            session = open_session(model, device=settings.device, precision=settings.precision)
+            session = open_session(
+                model,
+                # Why it is the CPU has been said.
+                device="cpu" if session.kind == "cpu" else settings.device,
+                precision=settings.precision,
+                jobs=settings.jobs,
+                reporter=reporter,
+            )
     with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
     return FaceFeatures(dataset, X, session)
@@ -151,6 +162,10 @@ def mirrored_features(
     return cached_features(
         features.session, mirror_images, batch_size=settings.batch_size, reporter=reporter
     )
+
+
+class _OtherDeviceError(Exception):
+    """The session's device has failed, and it went on with another."""
 
 
 def cached_features(
@@ -183,22 +198,31 @@ def cached_features(
     def make(file: BinaryIO) -> None:
         nonlocal computed
         if computed is None:
+            expected = session.kind
             with reporter.task(f"features on {session.device}", len(dataset), "images") as task:
                 computed = session.features(
                     dataset.pixels, batch_size=batch_size, advance=task.advance
                 )
+            if session.kind != expected:
+                raise _OtherDeviceError
         np.save(file, computed)
 
-    key = {
-        "dataset": dataset.digest,
-        "model": session.model_digest,
-        "device": [session.kind, session.precision],
-        "runtime": installed_versions(RUNTIMES),
-        "revision": _REVISION,
-    }
-    hit = f"features: nothing to extract, all {len(dataset):,} faces were met before"
+    def get_or_make() -> Path:
+        key = {
+            "dataset": dataset.digest,
+            "model": session.model_digest,
+            "device": [session.kind, session.precision],
+            "runtime": installed_versions(RUNTIMES),
+            "revision": _REVISION,
+        }
+        hit = f"features: nothing to extract, all {len(dataset):,} faces were met before"
+        return Cache(reporter).get_or_make(Entry("features", "faces", key, ".npy"), make, hit=hit)
+
     try:
-        path = Cache(reporter).get_or_make(Entry("features", "faces", key, ".npy"), make, hit=hit)
+        try:
+            path = get_or_make()
+        except _OtherDeviceError:
+            path = get_or_make()
     except OutputError as error:
         if computed is None:
             raise

@@ -261,8 +261,7 @@ def _open_on_cuda(path: Path) -> Any:
     """Open a model whose backbone computes on CUDA, and its classifier on the CPU."""
     from fer_fast.graph.onefile import CLASSIFIER_NODES
     from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING
-    from fer_fast.runtime.buffers import provider_options
-    from fer_fast.runtime.cuda import require_cuda
+    from fer_fast.runtime.cuda import provider_options, require_cuda
 
     require_cuda()
     options = session_options(threads=1)

@@ -46,7 +46,11 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     model = frozen_model(settings, reporter=reporter)
     if settings.head != "none":
         session = open_session(
-            model, device=settings.device, precision=settings.precision, reporter=reporter
+            model,
+            device=settings.device,
+            precision=settings.precision,
+            jobs=settings.jobs,
+            reporter=reporter,
         )
         dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
         model = model_with_head(model, session, dataset, settings, reporter=reporter)
