@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.balance.smote import balance_classes
+from fer_fast.balance.smote import balance_classes, require_balancing
 from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
-from fer_fast.faces.dataset import LABELS, FaceDataset, Rows, Split
+from fer_fast.faces.dataset import FaceDataset, Rows, Split
 from fer_fast.faces.duplicates import shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.progress import SILENT, Clock, Reporter
@@ -54,11 +55,15 @@ def run_pipeline(
     SelectionInterrupted
         On Ctrl-C while the colony searches.
     """
+    require_balancing(settings.balance)
     clock = Clock()
     features = extract(settings, reporter=reporter, clock=clock)
     dataset = features.dataset
     shared = _shared_test_faces(dataset)
     validation, test = (_rows(features, split) for split in (Split.PUBLIC_TEST, Split.PRIVATE_TEST))
+    own_labels = None
+    if dataset.own_labels is not None:
+        own_labels = dataset.own_labels[dataset.rows(Split.PRIVATE_TEST)].astype(np.int64)
     F, training = _training_rows(features, settings, clock, reporter)
     run = settings.section(RunSettings)
     with clock.stage("selection"):
@@ -77,26 +82,24 @@ def run_pipeline(
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
-    def fit_and_score(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
-        classifier = fit_classifier(
-            training.X,
-            training.y,
-            subset,
-            n_estimators=settings.trees,
-            random_state=run.seed,
-            n_jobs=run.jobs,
-        )
-        return classifier, score_held_out(test.y, classifier.predict(test.X), shared, LABELS)
-
+    final = _FinalForests(
+        training,
+        test,
+        shared,
+        dataset.class_names,
+        own_labels,
+        settings.section(ForestSettings),
+        run,
+    )
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
     with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
         with clock.stage("classifier"):
-            classifier, scores = fit_and_score(found.subset)
+            classifier, scores = final.fit_and_score(found.subset)
             task.advance(status="chosen features")
         with clock.stage("baselines"):
             baselines = {}
             for name, columns in others.items():
-                baselines[name] = fit_and_score(columns)[1]
+                baselines[name] = final.fit_and_score(columns)[1]
                 task.advance(status=name.replace("_", " "))
     return RunResult(
         settings=settings,
@@ -109,6 +112,37 @@ def run_pipeline(
         search=found,
         timings=clock.seconds,
     )
+
+
+@dataclass(frozen=True)
+class _FinalForests:
+    """Fits the same forest on one subset after another, and scores it on the same test rows."""
+
+    training: Rows
+    test: Rows
+    shared: NDArray[np.bool_]
+    class_names: tuple[str, ...]
+    own_labels: NDArray[np.int64] | None
+    forest: ForestSettings
+    run: RunSettings
+
+    def fit_and_score(self, subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
+        classifier = fit_classifier(
+            self.training.X,
+            self.training.y,
+            subset,
+            n_estimators=self.forest.trees,
+            random_state=self.run.seed,
+            n_jobs=self.run.jobs,
+        )
+        scores = score_held_out(
+            self.test.y,
+            classifier.predict(self.test.X),
+            self.shared,
+            self.class_names,
+            y_own=self.own_labels,
+        )
+        return classifier, scores
 
 
 def _shared_test_faces(dataset: FaceDataset) -> NDArray[np.bool_]:
@@ -145,7 +179,7 @@ def _training_rows(
             settings.balance,
             random_state=settings.seed,
             n_jobs=settings.jobs,
-            class_names=LABELS,
+            class_names=features.dataset.class_names,
             reporter=reporter,
         )
     return F, Rows(X, y)

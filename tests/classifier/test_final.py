@@ -1,14 +1,11 @@
-"""The final forest and its files."""
-
-import json
+"""The final forest."""
 
 import numpy as np
 import pytest
-import skops.io
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
-from fer_fast.classifier.final import fit_classifier, save_forest, save_selection
+from fer_fast.classifier.final import fit_classifier
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +32,3 @@ def test_other_columns_and_threads_do_not_matter(digits):
     one = fit_classifier(X[:1000], y[:1000], SUBSET, n_estimators=7, n_jobs=1)
     two = fit_classifier(scrambled[:1000], y[:1000], SUBSET, n_estimators=7, n_jobs=2)
     assert np.array_equal(one.predict(X[1000:]), two.predict(scrambled[1000:]))
-
-
-def test_the_saved_forest_predicts_the_same_without_pickle(digits, tmp_path):
-    X, y = digits
-    classifier = fit_classifier(X, y, SUBSET, n_estimators=5)
-    save_forest(tmp_path / "forest.skops", classifier)
-    loaded = skops.io.load(tmp_path / "forest.skops", trusted=["sklearn.tree._tree.Tree"])
-    assert np.array_equal(
-        loaded.predict_proba(X[:, SUBSET]), classifier.forest.predict_proba(X[:, SUBSET])
-    )
-
-
-def test_the_selection_reads_as_json(tmp_path):
-    save_selection(tmp_path / "selection.json", SUBSET, 64)
-    document = json.loads((tmp_path / "selection.json").read_text())
-    assert document["indices"] == SUBSET.tolist()
-    assert document["n_features"] == 64
-    assert document["complete"] is True

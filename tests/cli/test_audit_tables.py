@@ -8,11 +8,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from fer_fast.audit.integrity import Integrity, SecondOpinion
+from fer_fast.audit.integrity import Integrity
 from fer_fast.audit.protocols import Protocol
 from fer_fast.classifier.scores import score
 from fer_fast.cli.tables.audit import integrity_table, protocol_table
 from fer_fast.faces.dataset import LABELS, Split
+from fer_fast.faces.ferplus import SecondOpinion
 
 
 def _rows(table: Table) -> list[list[str]]:

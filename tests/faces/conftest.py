@@ -18,6 +18,7 @@ class Heard:
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.warnings: list[str] = []
+        self.tasks: list[str] = []
         self.steps: list[tuple[int | None, int]] = []
 
     def note(self, message: str) -> None:
@@ -27,7 +28,8 @@ class Heard:
         self.warnings.append(message)
 
     @contextmanager
-    def task(self, _description: str, total: int, _unit: str = "") -> Iterator[Heard]:
+    def task(self, description: str, total: int, _unit: str = "") -> Iterator[Heard]:
+        self.tasks.append(description)
         self.steps.append((total, 0))
         yield self
 

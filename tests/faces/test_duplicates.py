@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fer_fast.errors import ParameterError
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.duplicates import (
     blank_images,
     conflicting_labels,
     duplicate_groups,
+    own_rows,
     shared_across_splits,
 )
 from fer_fast.faces.loading import load_faces
@@ -56,3 +58,16 @@ def test_fer2013s_own_flaws(fer2013):
     assert len(np.unique(groups[conflicting_labels(dataset)])) == 57
     assert np.count_nonzero(blank_images(dataset)) == 12
     assert not dataset.pixels[blank_images(dataset)].any()
+
+
+@given(ROWS)
+def test_own_rows_are_those_that_training_does_not_hold(rows):
+    dataset = dataset_of(rows)
+    trained = {image for image, _, split in rows if split == Split.TRAINING}
+    for split in (Split.PUBLIC_TEST, Split.PRIVATE_TEST):
+        expected = [
+            i for i, (image, _, s) in enumerate(rows) if s == split and image not in trained
+        ]
+        assert own_rows(dataset, split).tolist() == expected
+    with pytest.raises(ParameterError, match="outside Training"):
+        own_rows(dataset, Split.TRAINING)

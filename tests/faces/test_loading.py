@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_fast.errors import DataError, OutputError
+from fer_fast.errors import DataError
 from fer_fast.faces.loading import load_faces
 from fer_fast.faces.readers.npz import save_npz
 
@@ -100,11 +100,12 @@ def test_a_truncated_gzip_or_zip_is_refused_wherever_it_ends(tmp_path, faces, ca
     assert not cache.exists() or not list(cache.iterdir())
 
 
-def test_a_gzip_that_is_none_or_was_changed_is_refused(tmp_path, faces, as_csv):
+def test_a_gzip_that_was_unpacked_on_the_way_is_read_and_a_changed_one_refused(
+    tmp_path, faces, as_csv
+):
     path = tmp_path / "faces.csv.gz"
     path.write_text(as_csv(faces))
-    with pytest.raises(DataError, match="damaged"):
-        load_faces(path)
+    assert load_faces(path).digest == faces.digest
     packed = bytearray(gzip.compress(as_csv(faces).encode()))
     packed[-5] ^= 1
     path.write_bytes(packed)
@@ -206,12 +207,14 @@ def test_a_split_that_is_missing(tmp_path, faces, heard):
     assert f"{validation} of 40 training faces" in heard.notes[-1]
 
 
-def test_a_cache_that_cannot_be_written_is_an_output_error(tmp_path, faces, monkeypatch, as_csv):
+def test_a_cache_that_cannot_be_written_costs_no_more_than_a_warning(
+    tmp_path, faces, monkeypatch, as_csv, heard
+):
     path = tmp_path / "faces.csv"
     path.write_text(as_csv(faces))
     monkeypatch.setenv("FER_FAST_CACHE", str(path / "below a file"))
-    with pytest.raises(OutputError):
-        load_faces(path)
+    assert load_faces(path, reporter=heard).digest == faces.digest
+    assert "not cached" in heard.warnings[0]
 
 
 def test_an_interrupt_comes_through_and_leaves_nothing(

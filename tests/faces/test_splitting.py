@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.duplicates import duplicate_groups
 from fer_fast.faces.splitting import with_validation_split
-from fer_fast.faces.synthetic import synthetic_faces
+from fer_fast.faces.synthetic.generator import synthetic_faces
 
 
 def train_and_test_of(seed: int, n_images: int, copies: float) -> FaceDataset:

@@ -6,7 +6,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.duplicates import blank_images, duplicate_groups
-from fer_fast.faces.synthetic import synthetic_faces
+from fer_fast.faces.synthetic.generator import synthetic_faces
 
 FER2013_COUNTS = np.array([4953, 547, 5121, 8989, 6077, 4002, 6198])
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fer_fast.balance.smote import balance_classes
 from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import Scores, score
-from fer_fast.faces.dataset import LABELS, FaceDataset, Split
+from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.splitting import stratified_parts
 from fer_fast.progress import SILENT, Reporter
 
@@ -82,7 +82,7 @@ def compare_protocols(
             test_on: tuple[NDArray[np.float32], NDArray[np.int64]],
         ) -> None:
             X_test, y_test = test_on
-            scores = score(y_test, classifier.predict(X_test), LABELS)
+            scores = score(y_test, classifier.predict(X_test), dataset.class_names)
             compared.append(Protocol(name, verdict, scores))
             task.advance(status=name)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +59,18 @@ class HeldOutScores:
         On all test rows.
     test_deduplicated : Scores
         On the test rows whose exact image stands in no other split.
+    own_labels : HeldOutScores or None
+        The same predictions on the same rows against the labels that the data came with, where
+        others took their place.
     """
 
     test: Scores
     test_deduplicated: Scores
+    own_labels: HeldOutScores | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the scores as JSON types, those that there are."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def score(
@@ -105,6 +114,8 @@ def score_held_out(
     y_pred: NDArray[np.integer],
     shared: NDArray[np.bool_],
     class_names: tuple[str, ...],
+    *,
+    y_own: NDArray[np.integer] | None = None,
 ) -> HeldOutScores:
     """Score test predictions with and without the rows that stand in another split.
 
@@ -115,9 +126,12 @@ def score_held_out(
         True where the row's exact image stands in another split, where a classifier may have
         seen it.
     class_names : tuple of str
+    y_own : ndarray of shape (n_test,), integer, or None
+        The labels that the data came with, where `y_true` took their place.
     """
     own = ~shared
     return HeldOutScores(
         test=score(y_true, y_pred, class_names),
         test_deduplicated=score(y_true[own], y_pred[own], class_names),
+        own_labels=None if y_own is None else score_held_out(y_own, y_pred, shared, class_names),
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from fer_fast.environment import user_path
+from fer_fast.errors import ParameterError
 from fer_fast.settings import (
     PRESETS,
     BackboneSettings,
@@ -14,6 +16,7 @@ from fer_fast.settings import (
     DeviceSettings,
     HeadSettings,
     Knob,
+    MachineSettings,
     Section,
     Settings,
     knobs,
@@ -25,8 +28,9 @@ FEATURE_SECTIONS: tuple[type[Section], ...] = (
     BackboneSettings,
     HeadSettings,
     DeviceSettings,
+    MachineSettings,
 )
-"""What decides the features."""
+"""What decides the features, and how fast they come."""
 
 
 def add_options(parser: argparse.ArgumentParser, sections: Iterable[type[Section]]) -> None:
@@ -66,9 +70,9 @@ def _add_option(group: argparse._ArgumentGroup, one: Knob) -> None:
 def as_path(name: str) -> Path:
     """Return what an option names, ``~`` being the home folder."""
     try:
-        return Path(name).expanduser()
-    except RuntimeError as error:
-        raise argparse.ArgumentTypeError(f"{name}: {error}") from error
+        return user_path(name)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_out_option(

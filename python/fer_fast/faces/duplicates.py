@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.faces.dataset import FACE_SIDE, LABELS, FaceDataset, Split
+from fer_fast.errors import ParameterError
+from fer_fast.faces.dataset import FACE_SIDE, FaceDataset, Split
 
 
 def duplicate_groups(dataset: FaceDataset) -> NDArray[np.intp]:
@@ -33,6 +34,30 @@ def shared_across_splits(dataset: FaceDataset) -> NDArray[np.bool_]:
     return _varies_within_groups(dataset, dataset.splits, len(Split))
 
 
+def own_rows(dataset: FaceDataset, split: Split) -> NDArray[np.intp]:
+    """Return the rows of one split whose exact image does not stand in Training.
+
+    A classifier may know the others by heart: what it says of them is memory.
+
+    Returns
+    -------
+    ndarray of shape (n_own,), intp
+        Ascending.
+
+    Raises
+    ------
+    ParameterError
+        If `split` is Training itself.
+    """
+    if split is Split.TRAINING:
+        raise ParameterError("own rows are those outside Training: ask for another split's")
+    groups = duplicate_groups(dataset)
+    rows = dataset.rows(split)
+    learnt = np.isin(groups[rows], groups[dataset.rows(Split.TRAINING)])
+    own: NDArray[np.intp] = rows[~learnt]
+    return own
+
+
 def conflicting_labels(dataset: FaceDataset) -> NDArray[np.bool_]:
     """Tell which faces' exact image stands in the data set under another label too.
 
@@ -40,7 +65,7 @@ def conflicting_labels(dataset: FaceDataset) -> NDArray[np.bool_]:
     -------
     ndarray of shape (n_faces,), bool
     """
-    return _varies_within_groups(dataset, dataset.labels, len(LABELS))
+    return _varies_within_groups(dataset, dataset.labels, len(dataset.label_set))
 
 
 def blank_images(dataset: FaceDataset) -> NDArray[np.bool_]:

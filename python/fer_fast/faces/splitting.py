@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from fer_fast.errors import ParameterError
-from fer_fast.faces.dataset import LABELS, FaceDataset, Split
+from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.duplicates import duplicate_groups
 
 _TRAINING_ROWS_PER_VALIDATION_ROW = 9
@@ -45,7 +45,9 @@ def with_validation_split(dataset: FaceDataset) -> FaceDataset:
     examples = training[first]
     room = [
         max(count // _TRAINING_ROWS_PER_VALIDATION_ROW, int(count > 1))
-        for count in np.bincount(dataset.labels[training], minlength=len(LABELS)).tolist()
+        for count in np.bincount(
+            dataset.labels[training], minlength=len(dataset.label_set)
+        ).tolist()
     ]
     digests = [hashlib.sha256(dataset.pixels[row].tobytes()).digest() for row in examples]
     moves = np.zeros(len(examples), dtype=bool)

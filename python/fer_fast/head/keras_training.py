@@ -2,9 +2,10 @@
 
 A program of its own for the same reason as `fer_fast.backbone.keras_to_onnx`: TensorFlow's seconds,
 gigabytes and log lines end with it. `training.fit_head` is its only caller. It reads
-``config.json``, ``labels.npy``, ``validation_labels.npy`` and float16 matrices: ``view-0.npy``,
-``view-1.npy`` and so on, each with a row per face of Training, and ``validation.npy`` with a row
-per face of PublicTest. It prints a line of JSON per epoch, and writes ``head.npz``.
+``config.json`` (a `HeadConfig`, and ``n_classes``), ``labels.npy``, ``validation_labels.npy`` and
+float16 matrices: ``view-0.npy``, ``view-1.npy`` and so on, each with a row per face of Training,
+and ``validation.npy`` with a row per face of PublicTest. It prints a line of JSON per epoch, and
+writes ``head.npz``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.faces.dataset import LABELS
 from fer_fast.head.config import HeadConfig
 
 FloatArray = NDArray[np.float32]
@@ -26,13 +26,14 @@ FloatArray = NDArray[np.float32]
 def main(folder: Path) -> None:
     """Train as the folder's files say."""
     order = json.loads((folder / "config.json").read_text())
+    n_classes = order.pop("n_classes")
     lists = {name: tuple(value) for name, value in order.items() if isinstance(value, list)}
     config = HeadConfig(**order | lists)
     views = [_matrix(path) for path in sorted(folder.glob("view-*.npy"))]
     training = views, _matrix(folder / "labels.npy")
     validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_labels.npy")
     mean, deviation = _moments(views[0], config.channels)
-    model = _fit(config, training, validation, mean, deviation)
+    model = _fit(config, n_classes, training, validation, mean, deviation)
     arrays: dict[str, Any] = {
         f"{name}_{position}": array
         for position, layer in enumerate(_folded(model, mean, deviation))
@@ -64,6 +65,7 @@ def _moments(
 
 def _fit(
     config: HeadConfig,
+    n_classes: int,
     training: tuple[list[NDArray[np.float16]], NDArray[np.integer]],
     validation: tuple[NDArray[np.float16], NDArray[np.integer]],
     mean: FloatArray,
@@ -105,14 +107,14 @@ def _fit(
             # Ascending rows are read faster from a file, and a batch has no order.
             rows = np.sort(self._order[batch::n_batches])
             X = np.stack([views[self._view[row]][row] for row in rows])
-            return standardised(X), np.eye(len(LABELS), dtype=np.float32)[y[rows]]
+            return standardised(X), np.eye(n_classes, dtype=np.float32)[y[rows]]
 
     class Lines(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
             figures = {"epoch": epoch + 1, "accuracy": float(logs["val_accuracy"])}
             print(json.dumps(figures), flush=True)
 
-    model = _network(config, n_in // len(mean), len(mean))
+    model = _network(config, n_in // len(mean), len(mean), n_classes)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate, config.epochs * n_batches
     )
@@ -126,7 +128,7 @@ def _fit(
         Batches(),
         validation_data=(
             standardised(X_validation),
-            np.eye(len(LABELS), dtype=np.float32)[y_validation],
+            np.eye(n_classes, dtype=np.float32)[y_validation],
         ),
         validation_batch_size=512,
         epochs=config.epochs,
@@ -141,8 +143,8 @@ def _fit(
     return model
 
 
-def _network(config: HeadConfig, n_cells: int, channels: int) -> Any:
-    """Return the untrained network from standardised cells to the expressions' probabilities."""
+def _network(config: HeadConfig, n_cells: int, channels: int, n_classes: int) -> Any:
+    """Return the untrained network from standardised cells to the classes' probabilities."""
     import keras
 
     model = keras.Sequential([keras.Input((n_cells, channels))])
@@ -153,7 +155,7 @@ def _network(config: HeadConfig, n_cells: int, channels: int) -> Any:
         model.add(keras.layers.Dropout(dropout))
         if position == 0:
             model.add(keras.layers.Flatten())
-    model.add(keras.layers.Dense(len(LABELS), activation="softmax"))
+    model.add(keras.layers.Dense(n_classes, activation="softmax"))
     return model
 
 

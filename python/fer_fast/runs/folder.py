@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 import tempfile
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import ZIP_DEFLATED
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import skops.io
@@ -14,22 +17,43 @@ from numpy.typing import NDArray
 
 from fer_fast.classifier.final import SubsetClassifier
 from fer_fast.errors import OutputError
+from fer_fast.progress import SILENT, Reporter
 from fer_fast.runs.metrics import metrics_document
 from fer_fast.runs.result import RunResult
-from fer_fast.settings import config_text
-from fer_fast.storage.files import make_dir, written_whole
+from fer_fast.settings import PATH_ERRORS, config_text
+from fer_fast.storage.files import atomic_write, make_dir
+
+_ID_FORMAT = "%Y%m%dT%H%M%S"
+
+
+def new_run_id() -> str:
+    """Return a name that no other run has; those of later runs sort after it.
+
+    It is the second in UTC at which the run began, and 32 random bits.
+    """
+    return f"{time.strftime(_ID_FORMAT, time.gmtime())}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
 class RunFolder:
     """The files that a run leaves behind; each is written whole, or not at all.
 
+    Every file names its run. The files of two runs never lie side by side: before a run writes its
+    first file, those of an earlier one are moved into a folder ``previous-ID`` below, ID being the
+    earlier run's, or where its files name none, the second at which they were written.
+
     Attributes
     ----------
     path : Path
+    reporter : Reporter
+    run_id : str
+        Stands in ``metrics.json`` and ``selection.json`` under this name, in a comment at the head
+        of ``config.toml``, and as the comment of the zip archive that ``forest.skops`` is.
     """
 
     path: Path
+    reporter: Reporter = SILENT
+    run_id: str = field(default_factory=new_run_id)
 
     FILES = ("metrics.json", "config.toml", "selection.json", "forest.skops")
 
@@ -66,7 +90,8 @@ class RunFolder:
                 pass
         except OSError as error:
             raise OutputError(
-                f"cannot write into --out {self.path} ({error.strerror}): choose another folder"
+                f"cannot write into --out {self.path} ({error.strerror})",
+                hint="choose another folder",
             ) from error
 
     def save_selection(
@@ -81,10 +106,17 @@ class RunFolder:
             How many features there were to choose from.
         complete : bool, default=True
             False for the best subset of a search that was interrupted.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
         """
+        self._set_aside_earlier()
         document = {
             "format": "fer-fast selection",
             "version": 1,
+            "run_id": self.run_id,
             "complete": complete,
             "n_features": n_features,
             "indices": subset.tolist(),
@@ -99,11 +131,11 @@ class RunFolder:
         OutputError
             If a file cannot be written.
         """
-        text = json.dumps(metrics_document(result), indent=2, allow_nan=False)
-        _write(self.metrics, text + "\n")
-        _write(self.config, config_text(result.settings))
         # Once more, for there may have been no room when the search ended.
         self.save_selection(result.classifier.subset, result.classifier.n_features)
+        document = {"run_id": self.run_id} | metrics_document(result)
+        _write(self.metrics, json.dumps(document, indent=2, allow_nan=False) + "\n")
+        _write(self.config, f"# fer-fast run {self.run_id}\n\n{config_text(result.settings)}")
         self._save_forest(result.classifier)
 
     def _save_forest(self, classifier: SubsetClassifier) -> None:
@@ -112,11 +144,43 @@ class RunFolder:
         Load it with ``skops.io.load(path, trusted=["sklearn.tree._tree.Tree"])``; its columns are
         the features of the selection, in order.
         """
-        with written_whole(self.forest) as temporary:
+        with atomic_write(self.forest) as temporary:
             # The default level takes more than twice as long for a tenth less.
             skops.io.dump(classifier.forest, temporary, compression=ZIP_DEFLATED, compresslevel=3)
+            with ZipFile(temporary, "a") as archive:
+                archive.comment = self.run_id.encode()
+
+    def _set_aside_earlier(self) -> None:
+        """Move the files of another run into a folder of their own."""
+        files = [path for name in self.FILES if (path := self.path / name).exists()]
+        if not files or (earlier := self._owner(files)) == self.run_id:
+            return
+        aside = self.path / f"previous-{earlier}"
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}-again")
+        make_dir(aside)
+        try:
+            for path in files:
+                path.rename(aside / path.name)
+        except OSError as error:
+            raise OutputError(
+                f"cannot move an earlier run's files into {aside} ({error.strerror})",
+                hint="choose another folder",
+            ) from error
+        self.reporter.note(f"the files of an earlier run are in {aside} now")
+
+    def _owner(self, files: list[Path]) -> str:
+        """Return whose the files are: what one of them says, or when they were written."""
+        for path in (self.selection, self.metrics):
+            try:
+                document: Any = json.loads(path.read_text(encoding="utf-8"))
+                return str(document["run_id"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        written = max(path.stat().st_mtime for path in files)
+        return time.strftime(_ID_FORMAT, time.gmtime(written))
 
 
 def _write(path: Path, text: str) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors=PATH_ERRORS)

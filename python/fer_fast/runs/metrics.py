@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
 from typing import Any
 
 from fer_fast.environment import PACKAGES, RUNTIMES, TRAIN_PACKAGES, installed_versions
@@ -16,8 +15,8 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
     dataset = result.dataset
     subset = result.classifier.subset
     return {
-        **asdict(result.scores),
-        "baselines": {name: asdict(scores) for name, scores in result.baselines.items()},
+        **result.scores.as_dict(),
+        "baselines": {name: scores.as_dict() for name, scores in result.baselines.items()},
         "features": {
             "total": result.classifier.n_features,
             "selected": len(subset),
@@ -33,6 +32,8 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "source": dataset.source,
             "hash": dataset.digest,
             "synthetic": dataset.synthetic,
+            "labels": dataset.label_set.title,
+            "classes": list(dataset.class_names),
             "counts": {name: dataset.class_counts(split) for split, name in SPLIT_NAMES.items()},
         },
         "device": result.device,

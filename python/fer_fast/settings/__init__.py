@@ -5,6 +5,8 @@ from fer_fast.settings.presets import PRESETS
 from fer_fast.settings.sections import (
     DEVICES,
     ENGINES,
+    MAX_SIZE,
+    MIN_SIZE,
     POOLINGS,
     PRECISIONS,
     SCORINGS,
@@ -22,6 +24,7 @@ from fer_fast.settings.sections import (
     Head,
     HeadSettings,
     Judges,
+    MachineSettings,
     Pooling,
     Precision,
     RunSettings,
@@ -29,11 +32,14 @@ from fer_fast.settings.sections import (
     Section,
 )
 from fer_fast.settings.settings import Settings
-from fer_fast.settings.toml import config_text, read_config
+from fer_fast.settings.toml import PATH_ERRORS, config_text, read_config
 
 __all__ = [
     "DEVICES",
     "ENGINES",
+    "MAX_SIZE",
+    "MIN_SIZE",
+    "PATH_ERRORS",
     "POOLINGS",
     "PRECISIONS",
     "PRESETS",
@@ -53,6 +59,7 @@ __all__ = [
     "HeadSettings",
     "Judges",
     "Knob",
+    "MachineSettings",
     "Pooling",
     "Precision",
     "RunSettings",

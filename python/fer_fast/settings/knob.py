@@ -11,6 +11,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from fer_fast.environment import user_path
 from fer_fast.errors import ParameterError
 
 INFINITY = float("inf")
@@ -19,6 +20,8 @@ INFINITY = float("inf")
 @dataclass(frozen=True)
 class Knob:
     """The declaration of one setting.
+
+    Its field's annotation gives the kind and the choices, `knob` the rest.
 
     Attributes
     ----------
@@ -35,8 +38,11 @@ class Knob:
         The values there are; empty where any of the kind within the range will do.
     low, high : float
         Bounds of a number, inclusive.
+    scheme : str
+        What a string must start with if a path follows, such as ``ferplus=``; empty: it is no path.
     unset : str
-        What a default of None, or of no path, stands for; empty if there is such no default.
+        What holds where nothing is chosen, for people, if the default does not say it: what None
+        stands for, or a value that depends on the machine.
     per_machine : bool
         Whether it belongs to a machine or to one run's files and changes no result.
     """
@@ -49,6 +55,7 @@ class Knob:
     choices: tuple[str, ...]
     low: float
     high: float
+    scheme: str
     unset: str
     per_machine: bool
 
@@ -73,7 +80,14 @@ class Knob:
             return ", ".join(self.choices)
         if self.kind in (int, float):
             return _bounds(self.low, self.high)
+        if self.scheme:
+            return f"{self.scheme} and a path"
         return _KIND_NAMES[self.kind]
+
+    def path_of(self, value: str) -> Path | None:
+        """Return the path that follows the scheme of a value; None: it has no such."""
+        start, path = value[: len(self.scheme)], value[len(self.scheme) :]
+        return user_path(path) if start == self.scheme and path else None
 
     def check(self, value: Any) -> None:
         """Refuse a value that is not of the kind, among the choices or within the range.
@@ -84,17 +98,18 @@ class Knob:
         """
         if value is None and self.default is None:
             return
+        wanted = ""
         if not _is_of(self.kind, value):
-            raise ParameterError(f"{self.name} is {value!r}: it must be {_KIND_NAMES[self.kind]}")
-        if self.choices and value not in self.choices:
-            raise ParameterError(
-                f"{self.name} is {value!r}: it must be one of {', '.join(self.choices)}"
-            )
+            wanted = _KIND_NAMES[self.kind]
+        elif self.choices and value not in self.choices:
+            wanted = f"one of {self.shown_values}"
         # Written so that NaN fails too.
-        if self.kind in (int, float) and not self.low <= value <= self.high:
-            raise ParameterError(
-                f"{self.name} is {value}: it must be {_bounds(self.low, self.high)}"
-            )
+        elif (self.kind in (int, float) and not self.low <= value <= self.high) or (
+            self.scheme and self.path_of(value) is None
+        ):
+            wanted = self.shown_values
+        if wanted:
+            raise ParameterError(f"{self.name} is {value!r}", hint=f"it must be {wanted}")
 
 
 def knob(
@@ -104,6 +119,7 @@ def knob(
     metavar: str = "",
     low: float = -INFINITY,
     high: float = INFINITY,
+    scheme: str = "",
     unset: str = "",
     per_machine: bool = False,
 ) -> Any:
@@ -113,6 +129,7 @@ def knob(
         "metavar": metavar,
         "low": low,
         "high": high,
+        "scheme": scheme,
         "unset": unset,
         "per_machine": per_machine,
     }
@@ -164,5 +181,5 @@ def _is_of(kind: type, value: Any) -> bool:
 
 def _bounds(low: float, high: float) -> str:
     if high == INFINITY:
-        return f"at least {low:g}" if low > -INFINITY else "a number"
+        return f"at least {low:g}" if low > -INFINITY else "any"
     return f"between {low:.12g} and {high:.12g}"

@@ -34,6 +34,9 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 ENGINES: tuple[str, ...] = get_args(Engine)
 SCORINGS: tuple[str, ...] = get_args(Scoring)
 
+MIN_SIZE, MAX_SIZE = 32, 512
+"""Keras builds no MobileNetV2 below 32 pixels; beyond 512 a face of 48 gains nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
@@ -70,11 +73,24 @@ class DataSettings(Section):
 
     data: Path | None = knob(
         None,
-        "fer2013.csv (also .gz or .zip), icml_face_data.csv, a folder with train/ and test/, or a "
-        ".npz",
+        "fer2013.csv (also .gz, .zip or .tar.gz), icml_face_data.csv, a folder with train/ and "
+        "test/, or a .npz",
         metavar="PATH",
         unset="synthetic faces, embedded",
     )
+    labels: str | None = knob(
+        None,
+        "ferplus= and FER+'s fer2013new.csv: train and score on its majority votes",
+        metavar="ferplus=CSV",
+        scheme="ferplus=",
+        unset="the data's own",
+    )
+
+    @property
+    def ferplus(self) -> Path | None:
+        """FER+'s votes, if they are the labels."""
+        (declared,) = (one for one in knobs(DataSettings) if one.name == "labels")
+        return None if self.labels is None else declared.path_of(self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +105,9 @@ class BackboneSettings(Section):
         metavar="PATH",
         unset="cache, then download",
     )
-    size: int = knob(48, "input height and width in pixels", metavar="PX")
+    size: int = knob(
+        48, "input height and width in pixels", metavar="PX", low=MIN_SIZE, high=MAX_SIZE
+    )
     taps: tuple[str, ...] = knob(
         ("out_relu",),
         "Keras' names of the layers whose activations are the features, such as "
@@ -130,7 +148,8 @@ class DeviceSettings(Section):
         super().__post_init__()
         if self.device == "cpu" and self.precision != "fp32":
             raise ParameterError(
-                f"device is 'cpu' and precision {self.precision!r}: a CPU computes in fp32 only"
+                f"device is 'cpu' and precision {self.precision!r}",
+                hint="a CPU computes in fp32 only",
             )
 
 
@@ -150,10 +169,10 @@ class ColonySettings(Section):
 
     TITLE: ClassVar[str] = "colony"
 
-    ants: int = knob(20, "subsets per iteration", metavar="N", low=1, high=100_000)
+    ants: int = knob(20, "subsets per iteration", metavar="N", low=1, high=2**20)
     iterations: int = knob(3, "iterations of the colony", metavar="N", low=1, high=1_000_000)
-    alpha: float = knob(1.1, "exponent of the pheromone", metavar="A", low=0, high=100)
-    beta: float = knob(1.5, "exponent of the desirability", metavar="B", low=0, high=100)
+    alpha: float = knob(1.1, "exponent of the pheromone", metavar="A", low=0, high=1e6)
+    beta: float = knob(1.5, "exponent of the desirability", metavar="B", low=0, high=1e6)
     q0: float = knob(
         0.9,
         "probability of taking the best feature instead of drawing one",
@@ -183,8 +202,8 @@ class ColonySettings(Section):
         super().__post_init__()
         if self.min_features and self.max_features and self.min_features > self.max_features:
             raise ParameterError(
-                f"min_features is {self.min_features} and max_features {self.max_features}: "
-                "the first must not exceed the second"
+                f"min_features is {self.min_features} and max_features {self.max_features}",
+                hint="the first must not exceed the second",
             )
 
 
@@ -229,7 +248,24 @@ class ForestSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings(Section):
+class MachineSettings(Section):
+    """What a command may take of the machine."""
+
+    TITLE: ClassVar[str] = "machine"
+
+    jobs: int = knob(
+        available_cpus(),
+        "threads; the result does not depend on it",
+        metavar="N",
+        low=1,
+        high=4096,
+        unset="one for each CPU of this process",
+        per_machine=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(MachineSettings):
     """What a whole run shares."""
 
     TITLE: ClassVar[str] = "run"
@@ -240,14 +276,6 @@ class RunSettings(Section):
         metavar="N",
         low=0,
         high=2**32 - 1,
-    )
-    jobs: int = knob(
-        available_cpus(),
-        "threads; the result does not depend on it",
-        metavar="N",
-        low=1,
-        high=4096,
-        per_machine=True,
     )
     out: Path | None = knob(
         None,

@@ -3,16 +3,29 @@
 /// Bins a column may have: as many as a word has bits. Four times as many make trees no better.
 pub const MAX_BINS: usize = 64;
 
+/// The bin of missing values, in a column that has any.
+pub(crate) const MISSING: u8 = MAX_BINS as u8 - 1;
+
 /// A set of bins, one bit each.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct BinSet(u64);
 
 const _: () = assert!(MAX_BINS == u64::BITS as usize);
 
 impl BinSet {
+    pub(crate) fn up_to(last: u8) -> Self {
+        Self(u64::MAX >> (MISSING - last))
+    }
+
     #[inline]
     pub(crate) fn insert(&mut self, bin: u8) {
         self.0 |= 1 << bin;
+    }
+
+    #[inline]
+    pub(crate) fn contains(self, bin: u8) -> bool {
+        // No bin reaches MAX_BINS, so the shift is never cut short.
+        self.0.wrapping_shr(u32::from(bin)) & 1 == 1
     }
 
     pub(crate) fn above(self, floor: u8) -> Self {

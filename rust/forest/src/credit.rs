@@ -87,16 +87,14 @@ impl Residual {
 /// The classes' rows of a node, and what each weighs.
 pub(crate) struct Shares<'a, const K: usize> {
     pub(crate) total: &'a [u32; K],
-    pub(crate) weights: Option<&'a [f64; K]>,
+    pub(crate) weights: &'a [f64; K],
 }
 
 impl<const K: usize> Shares<'_, K> {
     /// The mean of `sums`, each class by its share.
     fn mean(&self, sums: &[f64; K]) -> f64 {
-        let ones = [1.0; K];
-        let weights = self.weights.unwrap_or(&ones);
         let (mut sum, mut whole) = (0.0, 0.0);
-        for ((&count, &weight), &value) in self.total.iter().zip(weights).zip(sums) {
+        for ((&count, &weight), &value) in self.total.iter().zip(self.weights).zip(sums) {
             let weight = f64::from(count) * weight;
             sum += weight * value;
             whole += weight;
@@ -128,7 +126,7 @@ impl<'a, const K: usize> Credit<'a, K> {
         &mut self,
         column: usize,
         node: &Shares<'_, K>,
-        sides: [(&Shares<'_, K>, &[u32]); 2],
+        sides: &[(Shares<'_, K>, &[u32]); 2],
     ) {
         let mut all = [0.0; K];
         let mut gain = 0.0;

@@ -1,36 +1,37 @@
 //! What is drawn: a tree's rows, a node's columns.
 
 use crate::random::{Stream, child_key};
+use crate::sampling::Urn;
 
 /// The part of a tree's key that is no child of its root.
 const BOOTSTRAP: u64 = u64::MAX;
 
 /// How often a tree with this key draws each of `n_rows` rows; `None` draws every row once.
-pub(crate) fn row_weights(key: u64, n_rows: usize, draws: Option<usize>) -> Vec<u32> {
+pub(crate) fn row_counts(key: u64, n_rows: usize, draws: Option<usize>, urn: &Urn) -> Vec<u32> {
     let Some(draws) = draws else {
         return vec![1; n_rows];
     };
-    let mut weights = vec![0; n_rows];
+    let mut counts = vec![0; n_rows];
     let mut stream = Stream::new(child_key(key, BOOTSTRAP));
     for _ in 0..draws {
-        weights[stream.below(n_rows)] += 1;
+        counts[urn.draw(&mut stream, n_rows)] += 1;
     }
-    weights
+    counts
 }
 
 /// The rows that a tree did not draw, nor a twin of them.
-pub(crate) fn not_drawn(weights: &[u32], twins: Option<&[u32]>) -> Vec<u32> {
+pub(crate) fn not_drawn(counts: &[u32], twins: Option<&[u32]>) -> Vec<u32> {
     let is_drawn: Vec<bool> = match twins {
-        None => weights.iter().map(|&weight| weight > 0).collect(),
+        None => counts.iter().map(|&count| count > 0).collect(),
         Some(twins) => {
-            let mut groups = vec![false; weights.len()];
-            for (&group, &weight) in twins.iter().zip(weights) {
-                groups[group as usize] |= weight > 0;
+            let mut groups = vec![false; counts.len()];
+            for (&group, &count) in twins.iter().zip(counts) {
+                groups[group as usize] |= count > 0;
             }
             twins.iter().map(|&group| groups[group as usize]).collect()
         }
     };
-    (0..weights.len() as u32)
+    (0..counts.len() as u32)
         .filter(|&row| !is_drawn[row as usize])
         .collect()
 }

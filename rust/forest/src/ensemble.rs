@@ -1,13 +1,17 @@
 //! A forest: its trees shared by threads, its votes, the credit of its columns.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use crate::credit::{Residual, one};
 use crate::entry::{MAX_CLASSES, lanes};
 use crate::error::Error;
-use crate::grow::{Grower, Grown};
+use crate::grow::Grower;
 use crate::parallel::{Workers, in_parallel};
 use crate::plan::Plan;
+use crate::record::{Asked, Grown};
+use crate::sketch::GrownTree;
+use crate::tree::{MAX_COLUMNS, Trees};
 use crate::votes::Votes;
 
 /// Trees grown together at most: a column, once in the cache, serves all their nodes that drew it.
@@ -24,6 +28,20 @@ pub struct Evaluation {
     pub probabilities: Vec<f64>,
     /// What each column of the subset earned against the residual; empty without one.
     pub credit: Vec<f64>,
+    /// Rows judged, by all trees together.
+    pub n_judged: u64,
+}
+
+/// A forest that is kept.
+#[derive(Debug, PartialEq)]
+pub struct Forest {
+    /// Its trees.
+    pub trees: Trees,
+    /// The share that each column of the matrix has in the decrease of Gini's impurity over the
+    /// rows that a tree drew, as scikit-learn defines it: all together one, or all zero.
+    pub importances: Vec<f64>,
+    /// What it has to say about the rows that it votes for.
+    pub evaluation: Evaluation,
 }
 
 /// Grow a forest for its votes and, where there is a residual, for what its columns earn against it.
@@ -38,50 +56,111 @@ pub fn evaluate(
     residual: Option<&Residual>,
     workers: Workers<'_>,
 ) -> Result<Evaluation, Error> {
+    let trees = false;
+    let (grown, _) = grow(plan, Asked { residual, trees }, workers)?;
+    Ok(evaluation(&grown, residual, plan.params.n_trees))
+}
+
+/// Grow a forest and keep it, whatever rows it votes for.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn fit(
+    plan: &Plan<'_>,
+    residual: Option<&Residual>,
+    workers: Workers<'_>,
+) -> Result<Forest, Error> {
+    let n_columns = plan.rows.binning.n_columns();
+    if n_columns > MAX_COLUMNS {
+        return Err(Error::Parameter("trees can tell 2^30 columns apart"));
+    }
+    let asked = Asked {
+        residual,
+        trees: true,
+    };
+    let (grown, batches) = grow(plan, asked, workers)?;
+    let mut trees = Trees::new(n_columns, plan.rows.n_classes());
+    for tree in batches.into_iter().flatten() {
+        trees.push(&tree.nodes, &tree.shares)?;
+    }
+    let whole = grown.importances.iter().sum::<u64>().max(1) as f64;
+    Ok(Forest {
+        trees,
+        importances: grown
+            .importances
+            .iter()
+            .map(|&i| i as f64 / whole)
+            .collect(),
+        evaluation: evaluation(&grown, residual, plan.params.n_trees),
+    })
+}
+
+fn evaluation(grown: &Grown, residual: Option<&Residual>, n_trees: usize) -> Evaluation {
+    let one = residual.map_or(1.0, |residual| one(residual, n_trees));
+    Evaluation {
+        probabilities: grown.votes.shares(),
+        credit: grown.credit.iter().map(|&c| c as f64 / one).collect(),
+        n_judged: grown.n_judged,
+    }
+}
+
+/// Grow all trees: what they left behind together, and the trees of each batch.
+fn grow(
+    plan: &Plan<'_>,
+    asked: Asked<'_>,
+    workers: Workers<'_>,
+) -> Result<(Grown, Vec<Vec<GrownTree>>), Error> {
     plan.check()?;
-    let n_rows = plan.rows.cells.n_rows();
-    let n_scored = plan.scored_cells().n_rows();
-    let n_trees = plan.params.n_trees;
     let n_classes = plan.rows.n_classes();
-    let expected = (n_scored, n_classes);
-    if let Some(found) = residual
-        .map(Residual::shape)
-        .filter(|&shape| shape != expected)
-    {
+    let expected = (plan.scored_cells().n_rows(), n_classes);
+    let shape = asked.residual.map(Residual::shape);
+    if let Some(found) = shape.filter(|&shape| shape != expected) {
         return Err(Error::ResidualShape { found, expected });
     }
-    let threads = workers.threads.max(1);
-    let rows_of_a_tree = n_rows.max(n_scored).max(plan.params.bootstrap.unwrap_or(0));
-    let together = trees_together(n_trees.div_ceil(threads), rows_of_a_tree);
-    let batches = (0..n_trees)
+    let total = Mutex::new(Grown {
+        votes: Votes::new(plan.n_scored(), n_classes),
+        credit: asked
+            .residual
+            .map_or_else(Vec::new, |_| vec![0; plan.subset.len()]),
+        n_judged: 0,
+        trees: Vec::new(),
+        importances: vec![
+            0;
+            if asked.trees {
+                plan.rows.binning.n_columns()
+            } else {
+                0
+            }
+        ],
+    });
+    let done = in_parallel(batches(plan, workers.threads), workers.threads, |trees| {
+        let mut grown = match lanes(n_classes) {
+            8 => Grower::<8>::new(*plan, asked, workers.stop).grow(trees),
+            32 => Grower::<32>::new(*plan, asked, workers.stop).grow(trees),
+            _ => Grower::<MAX_CLASSES>::new(*plan, asked, workers.stop).grow(trees),
+        }?;
+        let trees = std::mem::take(&mut grown.trees);
+        total
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(&grown);
+        Ok(trees)
+    });
+    let trees = done.into_iter().collect::<Result<_, Error>>()?;
+    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok((total, trees))
+}
+
+/// The trees that are grown together.
+fn batches(plan: &Plan<'_>, threads: usize) -> Vec<Range<usize>> {
+    let n_trees = plan.params.n_trees;
+    let rows_of_a_tree = plan.rows.cells.n_rows().max(plan.n_scored());
+    let rows_of_a_tree = rows_of_a_tree.max(plan.params.bootstrap.unwrap_or(0));
+    let together = trees_together(n_trees.div_ceil(threads.max(1)), rows_of_a_tree);
+    (0..n_trees)
         .step_by(together)
         .map(|first| first..n_trees.min(first + together))
-        .collect();
-    let n_credited = residual.map_or(0, |_| plan.subset.len());
-    let total = Mutex::new(Grown {
-        votes: Votes::new(n_scored, n_classes),
-        credit: vec![0; n_credited],
-    });
-    let done = in_parallel(batches, threads, |trees| {
-        let grown = match lanes(n_classes) {
-            8 => Grower::<8>::new(*plan, residual, workers.stop).grow(trees),
-            32 => Grower::<32>::new(*plan, residual, workers.stop).grow(trees),
-            _ => Grower::<MAX_CLASSES>::new(*plan, residual, workers.stop).grow(trees),
-        }?;
-        let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-        total.votes.add(&grown.votes);
-        for (total, credit) in total.credit.iter_mut().zip(grown.credit) {
-            *total += credit;
-        }
-        Ok(())
-    });
-    done.into_iter().collect::<Result<(), Error>>()?;
-    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let one = residual.map_or(1.0, |residual| one(residual, n_trees));
-    Ok(Evaluation {
-        probabilities: total.votes.shares(),
-        credit: total.credit.iter().map(|&c| c as f64 / one).collect(),
-    })
+        .collect()
 }
 
 /// How many of the trees that a thread grows it grows together.

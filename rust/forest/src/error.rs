@@ -57,6 +57,12 @@ pub enum Error {
         /// Rows there are.
         rows: usize,
     },
+    /// Weights of another number of rows, negative, not finite, or all zero.
+    #[error("there must be one weight for each of {rows} rows, none negative, not all zero")]
+    RowWeights {
+        /// Rows there are.
+        rows: usize,
+    },
     /// A residual holds NaN or an infinite value.
     #[error("the residual of row {row} and class {class} is NaN or infinite")]
     Residual {
@@ -73,6 +79,9 @@ pub enum Error {
         /// Rows judged, and classes there are.
         expected: (usize, usize),
     },
+    /// Numbers that make no trees.
+    #[error("these numbers make no trees: a child, a column, a class or its shares do not exist")]
+    Trees,
     /// A parameter is outside its range.
     #[error("{0}")]
     Parameter(&'static str),

@@ -3,17 +3,20 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::credit::{Credit, Residual, Shares};
-use crate::draw::{Draw, by_column, not_drawn, row_weights};
+use crate::bins::MISSING;
+use crate::column::Threshold;
+use crate::draw::{Draw, by_column, not_drawn, row_counts};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::machine::prefetch;
 use crate::node::{Choice, Node, Span, partition};
-use crate::plan::Plan;
+use crate::plan::{Plan, Scored};
 use crate::purity::bound;
 use crate::random::child_key;
-use crate::split::{Column, Counted, Cut, Splitter, Verdict};
-use crate::votes::Votes;
+use crate::record::{Asked, Grown, Made, Record};
+use crate::split::{Column, Counted, Cut, Missing, Splitter, Verdict};
+use crate::tree::TreeNode;
+use crate::weights::WeightsOfTrees;
 
 /// Nodes of at most this many entries are cut at once, column by column until a cut cannot be
 /// bettered; larger ones wait for a pass over the columns. Either way they are cut alike.
@@ -31,14 +34,17 @@ const LINES_AHEAD: usize = 16;
 /// Nodes of more entries than this read a column nearly from end to end.
 const FETCHED: usize = 64;
 
+/// Columns that the nodes of a pass draw at most, all together: 64 MiB.
+const MAX_DRAWN: usize = 1 << 24;
+
 /// Nodes that must have drawn a column to make it worth asking for all of it.
 const BUSY: usize = 8;
 
-/// Grows some trees of a forest for the votes of their leaves and the credit of their cuts.
+/// Grows some trees of a forest.
 pub(crate) struct Grower<'a, const K: usize> {
     plan: Plan<'a>,
     stop: &'a (dyn Fn() -> bool + Sync),
-    weights: Option<[f64; K]>,
+    weights: WeightsOfTrees<'a, K>,
     /// Columns that a node draws before it settles for what it found.
     n_candidates: usize,
     /// Nodes of at most this many entries are finished at once.
@@ -52,34 +58,21 @@ pub(crate) struct Grower<'a, const K: usize> {
     spare_reached: Vec<u32>,
     splitter: Splitter<K>,
     draw: Draw,
-    votes: Votes,
-    credit: Option<Credit<'a, K>>,
-}
-
-/// What some trees of a forest have to say.
-pub(crate) struct Grown {
-    pub(crate) votes: Votes,
-    /// What each column of the subset earned, in the whole numbers of [`Credit`].
-    pub(crate) credit: Vec<i64>,
+    record: Record<'a, K>,
 }
 
 impl<'a, const K: usize> Grower<'a, K> {
     pub(crate) fn new(
         plan: Plan<'a>,
-        residual: Option<&'a Residual>,
+        asked: Asked<'a>,
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
-        let weights = plan.params.class_weights.as_ref().map(|weights| {
-            let mut padded = [1.0; K];
-            padded[..weights.len()].copy_from_slice(weights);
-            padded
-        });
         let n_columns = plan.subset.len();
         Self {
             plan,
             stop,
-            weights,
-            n_candidates: n_columns.isqrt().max(1),
+            weights: WeightsOfTrees::new(&plan),
+            n_candidates: plan.n_candidates(),
             small: SMALL,
             entries: Vec::new(),
             reached: Vec::new(),
@@ -87,54 +80,62 @@ impl<'a, const K: usize> Grower<'a, K> {
             spare_reached: Vec::new(),
             splitter: Splitter::new(plan.params.min_samples_leaf),
             draw: Draw::new(n_columns),
-            votes: Votes::new(plan.scored_cells().n_rows(), plan.rows.n_classes()),
-            credit: residual.map(|residual| Credit::new(residual, n_columns, plan.params.n_trees)),
+            record: Record::new(&plan, asked),
         }
     }
 
     /// Grow the trees numbered `trees`.
     pub(crate) fn grow(mut self, trees: Range<usize>) -> Result<Grown, Error> {
         let mut waiting = Vec::new();
+        let mut roots = Vec::with_capacity(trees.len());
         for tree in trees {
             if (self.stop)() {
                 return Err(Error::Stopped);
             }
             let root = self.plant(tree);
+            roots.push(root.slot);
             self.settle(root, &mut waiting)?;
         }
         while !waiting.is_empty() {
             // Loops that take as many turns as the last time are foreseen by the processor; the large
             // nodes come first, which read a column from end to end and so bring it into the cache.
             waiting.sort_by_key(|node| Reverse(node.entries.len()));
-            waiting = self.pass(&waiting)?;
+            let mut next = Vec::new();
+            for nodes in waiting.chunks((MAX_DRAWN / self.n_candidates).max(1)) {
+                self.pass(nodes, &mut next)?;
+            }
+            waiting = next;
         }
-        Ok(Grown {
-            votes: self.votes,
-            credit: self.credit.map_or_else(Vec::new, Credit::earned),
-        })
+        Ok(self.record.finish(&roots))
     }
 
     /// Draw a tree's rows, and return its root.
     fn plant(&mut self, tree: usize) -> Node<K> {
-        let n_rows = self.plan.rows.cells.n_rows();
+        let rows = self.plan.rows;
+        let n_rows = rows.cells.n_rows();
         let key = child_key(self.plan.seed, tree as u64);
-        let weights = row_weights(key, n_rows, self.plan.params.bootstrap);
+        let mut counts = row_counts(key, n_rows, self.plan.params.bootstrap, &rows.urn);
         let (first_entry, first_reached) = (self.entries.len(), self.reached.len());
-        let mut total = [0; K];
-        for (row, &class) in self.plan.rows.labels.iter().enumerate() {
-            let mut weight = weights[row];
-            total[usize::from(class)] += weight;
-            while weight > 0 {
-                let part = weight.min(Entry::MAX_WEIGHT);
-                self.entries.push(Entry::new::<K>(row, class, part));
-                weight -= part;
-            }
-        }
         match self.plan.scored {
-            Some(cells) => self.reached.extend(0..cells.n_rows() as u32),
-            None => self
+            Scored::Nothing => {}
+            Scored::Rows(cells) => self.reached.extend(0..cells.n_rows() as u32),
+            Scored::OutOfBag => self
                 .reached
-                .extend(not_drawn(&weights, self.plan.rows.twins.as_deref())),
+                .extend(not_drawn(&counts, rows.twins.as_deref())),
+        }
+        let mut total = [0; K];
+        for (row, &class) in rows.labels.iter().enumerate() {
+            let weight = &mut counts[row];
+            while *weight > 0 {
+                let part = (*weight).min(Entry::MAX_WEIGHT);
+                *weight -= part;
+                let entry = Entry::new::<K>(row, class, part);
+                let count = self.weights.count(entry);
+                total[usize::from(class)] += count;
+                if count > 0 {
+                    self.entries.push(entry);
+                }
+            }
         }
         let (n_entries, n_reached) = (
             self.entries.len() - first_entry,
@@ -147,25 +148,27 @@ impl<'a, const K: usize> Grower<'a, K> {
         self.spare_reached
             .resize(self.spare_reached.len().max(n_reached), 0);
         self.splitter.reserve(n_entries);
-        Node {
+        let root = Node {
             entries: Span::new(first_entry, self.entries.len()),
             reached: Span::new(first_reached, self.reached.len()),
             key,
             depth: 0,
-            drawn: total.iter().sum(),
+            slot: self.record.plant(n_reached),
             total,
-        }
+        };
+        self.weights.plant(&root);
+        root
     }
 
     /// Finish a node and all below it that can be finished at once; the rest joins `waiting`.
     fn settle(&mut self, node: Node<K>, waiting: &mut Vec<Node<K>>) -> Result<(), Error> {
         let mut open = vec![node];
         while let Some(node) = open.pop() {
-            if node.reached.len() == 0 {
+            if node.reached.len() == 0 && !self.record.keeps_trees() {
                 continue;
             }
             if self.is_leaf(&node) {
-                self.vote(&node);
+                self.finish(&node);
             } else if node.entries.len() > self.small {
                 waiting.push(node);
             } else {
@@ -176,20 +179,18 @@ impl<'a, const K: usize> Grower<'a, K> {
     }
 
     fn is_leaf(&self, node: &Node<K>) -> bool {
-        node.total.contains(&node.drawn)
-            || node.entries.len() < 2 * self.plan.params.min_samples_leaf
-            || self
-                .plan
-                .params
-                .max_depth
-                .is_some_and(|depth| node.depth >= depth)
+        let (params, n_rows) = (self.plan.params, node.entries.len());
+        node.is_pure()
+            || n_rows < params.min_samples_split
+            || n_rows < 2 * params.min_samples_leaf
+            || params.max_depth.is_some_and(|depth| node.depth >= depth)
     }
 
     /// Draw columns for one node until enough were seen, and cut it or let it vote.
     fn cut_now(&mut self, node: &Node<K>, open: &mut Vec<Node<K>>) -> Result<(), Error> {
         let mut best = Choice::NONE;
         let mut constant = 0;
-        let bound = bound(&node.total, self.weights.as_ref());
+        let bound = bound(&node.total, self.weights.of(node).of_classes());
         self.draw.start(node.key);
         for drawn in 0..self.plan.subset.len() {
             if drawn >= self.n_candidates && drawn > constant {
@@ -243,25 +244,26 @@ impl<'a, const K: usize> Grower<'a, K> {
 
     fn column(&self, position: usize) -> Column<'a> {
         let column = self.plan.subset[position];
+        let learned = &self.plan.rows.binning.columns[column];
         Column {
             bins: self.plan.rows.cells.bins(column),
-            mode: self.plan.rows.binning.mode(column),
+            mode: learned.mode(),
+            has_missing: learned.has_missing(),
         }
     }
 
     #[inline]
     fn search(&mut self, node: &Node<K>, column: Column<'_>, floor: f64) -> Verdict {
-        let node = Counted {
+        let counted = Counted {
             entries: &self.entries[node.entries.range()],
             total: &node.total,
-            drawn: node.drawn,
         };
-        self.splitter
-            .search(column, &node, self.weights.as_ref(), floor)
+        let weights = self.weights.of(node);
+        self.splitter.search(column, &counted, weights, floor)
     }
 
     /// Cut every node once: all draw their columns, then every column serves the nodes that drew it.
-    fn pass(&mut self, nodes: &[Node<K>]) -> Result<Vec<Node<K>>, Error> {
+    fn pass(&mut self, nodes: &[Node<K>], waiting: &mut Vec<Node<K>>) -> Result<(), Error> {
         let drawn = self.draw_all(nodes);
         let (starts, order) = by_column(&drawn, self.plan.subset.len(), self.n_candidates);
         let mut best = vec![Choice::NONE; nodes.len()];
@@ -303,7 +305,6 @@ impl<'a, const K: usize> Grower<'a, K> {
                 }
             }
         }
-        let mut waiting = Vec::new();
         let mut open = Vec::new();
         for (index, (node, &choice)) in nodes.iter().zip(&best).enumerate() {
             if let Some(&next) = best.get(index + 1) {
@@ -316,10 +317,10 @@ impl<'a, const K: usize> Grower<'a, K> {
                 self.divide(node, choice, &mut open);
             }
             for child in open.drain(..) {
-                self.settle(child, &mut waiting)?;
+                self.settle(child, waiting)?;
             }
         }
-        Ok(waiting)
+        Ok(())
     }
 
     /// The first columns that each node draws, `n_candidates` a node.
@@ -332,47 +333,61 @@ impl<'a, const K: usize> Grower<'a, K> {
         drawn
     }
 
-    /// Divide a node by its cut into two open ones; without a cut, let it vote.
+    /// Divide a node by its cut into two open ones; without a cut, it is a leaf.
     fn divide(&mut self, node: &Node<K>, choice: Choice, open: &mut Vec<Node<K>>) {
         if choice.is_none() {
-            return self.vote(node);
+            return self.finish(node);
         }
-        let column = self.plan.subset[choice.position as usize];
+        let position = choice.position as usize;
+        let column = self.plan.subset[position];
+        let learned = &self.plan.rows.binning.columns[column];
         let Cut { low, high, .. } = choice.cut;
-        let last = self.plan.rows.binning.last_left(column, low, high);
+        let Threshold { mut left, value } = learned.threshold(low, high);
+        if choice.cut.missing == Missing::Left {
+            left.insert(MISSING);
+        }
 
         let bins = self.plan.rows.cells.bins(column);
+        let weights = self.weights.of(node);
         let mut left_total = [0; K];
         let entries = partition(
             &mut self.entries[node.entries.range()],
             &mut self.spare_entries,
             |entry| {
-                let goes_left = bins[entry.row::<K>()] <= last;
-                let label = entry.label::<K>();
-                left_total[label.class::<K>()] += u32::from(goes_left) * label.weight::<K>();
+                let goes_left = left.contains(bins[entry.row::<K>()]);
+                let class = entry.label::<K>().class::<K>();
+                left_total[class] += u32::from(goes_left) * weights.count(entry);
                 goes_left
             },
         );
+        // Where none was seen, a missing value goes where most rows do, as in scikit-learn.
+        let missing_left = match choice.cut.missing {
+            Missing::Left => true,
+            Missing::Right => false,
+            Missing::Unseen => entries > node.entries.len() - entries,
+        };
+        if learned.has_missing() && missing_left {
+            left.insert(MISSING);
+        }
         let bins = self.plan.scored_cells().bins(column);
         let reached = partition(
             &mut self.reached[node.reached.range()],
             &mut self.spare_reached,
-            |row| bins[row as usize] <= last,
+            |row| left.contains(bins[row as usize]),
         );
 
-        let left_drawn = left_total.iter().sum();
         let mut right_total = node.total;
         for (right, left) in right_total.iter_mut().zip(left_total) {
             *right -= left;
         }
-        if let Some(credit) = &mut self.credit {
-            let weights = self.weights.as_ref();
-            let [whole, left, right] =
-                [&node.total, &left_total, &right_total].map(|total| Shares { total, weights });
-            let (to_left, to_right) = self.reached[node.reached.range()].split_at(reached);
-            let sides = [(&left, to_left), (&right, to_right)];
-            credit.add(choice.position as usize, &whole, sides);
-        }
+        let (to_left, to_right) = self.reached[node.reached.range()].split_at(reached);
+        let made = Made {
+            position,
+            node: TreeNode::cut(column, value, missing_left),
+            purity: choice.cut.purity,
+            sides: [(&left_total, to_left), (&right_total, to_right)],
+        };
+        let slot = self.record.cut(node, weights.of_classes(), &made);
         let (entries, entry) = (node.entries.range(), node.entries.range().start + entries);
         let (reached, row) = (node.reached.range(), node.reached.range().start + reached);
         open.push(Node {
@@ -380,7 +395,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             reached: Span::new(row, reached.end),
             key: child_key(node.key, 1),
             depth: node.depth + 1,
-            drawn: node.drawn - left_drawn,
+            slot: slot + 1,
             total: right_total,
         });
         open.push(Node {
@@ -388,15 +403,16 @@ impl<'a, const K: usize> Grower<'a, K> {
             reached: Span::new(reached.start, row),
             key: child_key(node.key, 0),
             depth: node.depth + 1,
-            drawn: left_drawn,
+            slot,
             total: left_total,
         });
     }
 
-    /// Give the class shares of a leaf to the rows that reach it.
-    fn vote(&mut self, node: &Node<K>) {
-        let rows = &self.reached[node.reached.range()];
-        self.votes.give(rows, &node.total, self.weights.as_ref());
+    /// Make a leaf of a node.
+    fn finish(&mut self, node: &Node<K>) {
+        let weights = self.weights.of(node).of_classes();
+        let reached = &self.reached[node.reached.range()];
+        self.record.leaf(node, weights, reached);
     }
 }
 
@@ -404,8 +420,10 @@ impl<'a, const K: usize> Grower<'a, K> {
 mod tests {
     use super::*;
     use crate::binning::Binning;
+    use crate::credit::Residual;
     use crate::matrix::Matrix;
-    use crate::params::ForestParams;
+    use crate::parallel::Workers;
+    use crate::params::{BinParams, ClassWeights, ForestParams};
     use crate::random::Stream;
     use crate::rows::TrainingRows;
 
@@ -420,30 +438,35 @@ mod tests {
                 .collect();
             let labels = (0..n_rows).map(|_| stream.below(n_classes) as u8).collect();
             let rows = Matrix::new(&values, n_columns).expect("whole rows");
-            let binned = Binning::learn(rows, 1).expect("finite values");
+            let binned = Binning::learn(rows, &BinParams::default(), Workers::new(1))
+                .expect("finite values");
             let rows = TrainingRows::new(binned, labels, n_classes).expect("a label a row");
             let residual = Residual::labels(&rows);
+            let asked = Asked {
+                residual: Some(&residual),
+                trees: true,
+            };
             let subset: Vec<usize> = (0..n_columns).collect();
-            for class_weights in [None, Some(vec![0.3, 1.7, 1.0, 2.9, 0.1])] {
+            let uneven = ClassWeights::Given(vec![0.3, 1.7, 1.0, 2.9, 0.1]);
+            for class_weights in [ClassWeights::Alike, uneven] {
                 let params = ForestParams {
                     n_trees: 6,
-                    max_depth: None,
                     min_samples_leaf,
                     bootstrap: Some(n_rows),
                     class_weights,
+                    ..ForestParams::default()
                 };
                 let votes = |small| {
                     let plan = Plan {
                         rows: &rows,
                         subset: &subset,
-                        scored: None,
+                        scored: Scored::OutOfBag,
                         params: &params,
                         seed: 1,
                     };
-                    let grower = Grower::<8>::new(plan, Some(&residual), &|| false);
+                    let grower = Grower::<8>::new(plan, asked, &|| false);
                     let grown = Grower { small, ..grower }.grow(0..params.n_trees);
-                    let Grown { votes, credit } = grown.expect("nobody stops it");
-                    (votes, credit)
+                    grown.expect("nobody stops it")
                 };
                 assert!(votes(0) == votes(usize::MAX));
             }

@@ -2,28 +2,32 @@
 //!
 //! Made for wrapper feature selection, where a forest is grown to be scored once on known rows and
 //! thrown away: columns are binned once and shared by all forests, a subset of the columns is never
-//! copied, trees are never stored, and no branch is grown that no scored row reaches.
+//! copied, trees are stored only if asked for, and otherwise no branch is grown that no scored row
+//! reaches.
 //!
 //! ```
-//! use fer_fast_forest::{Binning, ForestParams, Matrix, Plan, TrainingRows, Workers, evaluate};
+//! use fer_fast_forest::{
+//!     BinParams, Binning, ForestParams, Matrix, Plan, Scored, TrainingRows, Workers, evaluate, fit,
+//! };
 //!
+//! let workers = Workers::new(2);
 //! // Column 0 tells the classes apart, column 1 does not.
 //! let rows = [0.1, 5.0, 0.2, 3.0, 0.3, 4.0, 0.7, 4.0, 0.8, 5.0, 0.9, 3.0];
-//! let binned = Binning::learn(Matrix::new(&rows, 2)?, 1)?;
+//! let binned = Binning::learn(Matrix::new(&rows, 2)?, &BinParams::default(), workers)?;
 //! let rows = TrainingRows::new(binned, vec![0, 0, 0, 1, 1, 1], 2)?;
-//! let scored = rows.binning().apply(Matrix::new(&[0.0, 4.0, 1.0, 4.0], 2)?, 1)?;
+//! let others = Matrix::new(&[0.0, 4.0, 1.0, 4.0], 2)?;
 //!
-//! let params = ForestParams {
-//!     n_trees: 20,
-//!     max_depth: None,
-//!     min_samples_leaf: 1,
-//!     bootstrap: None,
-//!     class_weights: None,
-//! };
-//! let plan = Plan { rows: &rows, subset: &[0], scored: Some(&scored), params: &params, seed: 0 };
-//! let workers = Workers { threads: 2, stop: &|| false };
-//! let evaluation = evaluate(&plan, None, workers)?;
-//! assert_eq!(evaluation.probabilities, [1.0, 0.0, 0.0, 1.0]);
+//! // Grown for the votes alone ...
+//! let scored = rows.binning().apply(others, workers)?;
+//! let params = ForestParams { n_trees: 20, ..ForestParams::default() };
+//! let scored = Scored::Rows(&scored);
+//! let plan = Plan { rows: &rows, subset: &[0], scored, params: &params, seed: 0 };
+//! assert_eq!(evaluate(&plan, None, workers)?.probabilities, [1.0, 0.0, 0.0, 1.0]);
+//!
+//! // ... or kept.
+//! let forest = fit(&Plan { scored: Scored::Nothing, ..plan }, None, workers)?;
+//! assert_eq!(forest.trees.probabilities(others, workers)?, [1.0, 0.0, 0.0, 1.0]);
+//! assert_eq!(forest.importances, [1.0, 0.0]);
 //! # Ok::<(), fer_fast_forest::Error>(())
 //! ```
 //!
@@ -33,17 +37,19 @@
 //! | --- | --- |
 //! | `error` | why a forest cannot be grown |
 //! | `random`, `parallel`, `machine` | streams of random numbers, threads, instructions |
-//! | `matrix`, `binning`, `bins` | how a column is cut into bins |
-//! | `entry`, `rows` | how a training row is kept |
-//! | `params`, `plan` | what is to be grown |
+//! | `matrix`, `params`, `column`, `binning`, `bins` | how a column is cut into bins |
+//! | `entry`, `sampling`, `rows` | how a training row is kept and drawn |
+//! | `plan` | what is to be grown |
 //! | `purity`, `split` | the best cut of a node by a column |
-//! | `draw` | the rows of a tree, the columns of a node |
+//! | `draw`, `weights` | the rows of a tree and what they weigh, the columns of a node |
 //! | `votes`, `credit` | what leaves say of rows, and cuts of columns |
-//! | `node`, `grow` | a tree from its root to its leaves |
+//! | `tree`, `sketch` | a tree that is kept, while it grows and after |
+//! | `record`, `node`, `grow` | a tree from its root to its leaves, and what it leaves behind |
 //! | `ensemble` | all trees, and the threads that share them |
 
 mod binning;
 mod bins;
+mod column;
 mod credit;
 mod draw;
 mod ensemble;
@@ -58,18 +64,24 @@ mod params;
 mod plan;
 mod purity;
 mod random;
+mod record;
 mod rows;
+mod sampling;
+mod sketch;
 mod split;
+mod tree;
 mod votes;
+mod weights;
 
 pub use binning::{Binning, Cells};
 pub use bins::MAX_BINS;
 pub use credit::Residual;
-pub use ensemble::{Evaluation, evaluate};
+pub use ensemble::{Evaluation, Forest, evaluate, fit};
 pub use entry::MAX_CLASSES;
 pub use error::Error;
 pub use matrix::Matrix;
 pub use parallel::Workers;
-pub use params::ForestParams;
-pub use plan::Plan;
+pub use params::{BinParams, ClassWeights, ForestParams};
+pub use plan::{Plan, Scored};
 pub use rows::TrainingRows;
+pub use tree::{TreeParts, Trees};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::split::Cut;
+use crate::split::{Cut, Missing};
 
 /// A node that is still to be cut, or to vote: with up to 8 classes, one cache line.
 #[derive(Clone)]
@@ -12,10 +12,17 @@ pub(crate) struct Node<const K: usize> {
     pub(crate) reached: Span,
     pub(crate) key: u64,
     pub(crate) depth: u32,
-    /// The sum of `total`.
-    pub(crate) drawn: u32,
-    /// The bootstrap weights of its rows by class.
+    /// Where it stands in a tree that is kept.
+    pub(crate) slot: u32,
+    /// How often its rows were drawn, by class.
     pub(crate) total: [u32; K],
+}
+
+impl<const K: usize> Node<K> {
+    /// Whether all its rows are of one class.
+    pub(crate) fn is_pure(&self) -> bool {
+        self.total.iter().filter(|&&count| count > 0).count() == 1
+    }
 }
 
 /// Half a `Range<usize>`.
@@ -56,6 +63,7 @@ impl Choice {
             purity: f64::MIN,
             low: 0,
             high: 0,
+            missing: Missing::Unseen,
         },
         position: 0,
     };

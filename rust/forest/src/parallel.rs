@@ -12,6 +12,15 @@ pub struct Workers<'a> {
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
+impl Workers<'_> {
+    /// Workers that nobody stops.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        let stop = &|| false;
+        Self { threads, stop }
+    }
+}
+
 /// Do every task on one of `threads` threads, or as many as there can be, and return the results in
 /// the order of the tasks.
 pub(crate) fn in_parallel<T: Send, R: Send>(

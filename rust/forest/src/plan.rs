@@ -5,6 +5,17 @@ use crate::error::Error;
 use crate::params::ForestParams;
 use crate::rows::TrainingRows;
 
+/// The rows that a forest votes for.
+#[derive(Clone, Copy)]
+pub enum Scored<'a> {
+    /// None.
+    Nothing,
+    /// The training rows, each by the trees that drew neither it nor a twin of it.
+    OutOfBag,
+    /// Others, by every tree.
+    Rows(&'a Cells),
+}
+
 /// A forest that is still to be grown.
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
@@ -12,8 +23,8 @@ pub struct Plan<'a> {
     pub rows: &'a TrainingRows,
     /// The columns that it sees. What is drawn depends on a column's place here, not its number.
     pub subset: &'a [usize],
-    /// The rows that it votes for; `None`: the training rows, each by the trees that did not draw it.
-    pub scored: Option<&'a Cells>,
+    /// The rows that it votes for.
+    pub scored: Scored<'a>,
     /// How it is grown.
     pub params: &'a ForestParams,
     /// Seed of everything that is drawn.
@@ -21,13 +32,31 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The rows that it votes for.
+    /// The rows that it votes for, or might have.
     pub(crate) fn scored_cells(&self) -> &'a Cells {
-        self.scored.unwrap_or(&self.rows.cells)
+        match self.scored {
+            Scored::Rows(cells) => cells,
+            Scored::OutOfBag | Scored::Nothing => &self.rows.cells,
+        }
+    }
+
+    /// How many rows it votes for.
+    pub(crate) fn n_scored(&self) -> usize {
+        match self.scored {
+            Scored::Nothing => 0,
+            Scored::OutOfBag | Scored::Rows(_) => self.scored_cells().n_rows(),
+        }
+    }
+
+    /// Columns that a node draws before it settles for what it found.
+    pub(crate) fn n_candidates(&self) -> usize {
+        let n_columns = self.subset.len();
+        let root = n_columns.isqrt().max(1);
+        self.params.max_features.unwrap_or(root).min(n_columns)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let (limit, rows) = (u32::MAX as usize, self.scored_cells().n_rows());
+        let (limit, rows) = (u32::MAX as usize, self.n_scored());
         if rows > limit {
             let kind = "scored";
             return Err(Error::TooManyRows { kind, rows, limit });

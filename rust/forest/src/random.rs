@@ -31,4 +31,9 @@ impl Stream {
     pub(crate) fn below(&mut self, n: usize) -> usize {
         (((self.next() >> 32) * n as u64) >> 32) as usize
     }
+
+    /// A number from 0 up to 1; of `n`, as large a share as `below(n)` counts whole.
+    pub(crate) fn share(&mut self) -> f64 {
+        (self.next() >> 32) as f64 / (1_u64 << 32) as f64
+    }
 }

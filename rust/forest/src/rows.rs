@@ -3,6 +3,7 @@
 use crate::binning::{Binning, Cells};
 use crate::entry::{MAX_CLASSES, max_rows};
 use crate::error::Error;
+use crate::sampling::{Urn, as_units};
 
 /// What a forest learns from.
 pub struct TrainingRows {
@@ -11,6 +12,10 @@ pub struct TrainingRows {
     pub(crate) labels: Vec<u8>,
     /// The group of each row; rows of a group are drawn together.
     pub(crate) twins: Option<Vec<u32>>,
+    /// What bootstraps draw from.
+    pub(crate) urn: Urn,
+    /// What a row weighs in a tree that takes every row; `None`: as much as any other.
+    pub(crate) units: Option<Vec<u32>>,
     n_classes: usize,
 }
 
@@ -45,6 +50,8 @@ impl TrainingRows {
             cells,
             labels,
             twins: None,
+            urn: Urn::default(),
+            units: None,
             n_classes,
         })
     }
@@ -60,6 +67,34 @@ impl TrainingRows {
             return Err(Error::Twins { rows });
         }
         self.twins = Some(groups);
+        Ok(self)
+    }
+
+    /// Draw from the rows in an order that says what they hold, not where they stand, so that the
+    /// forest is the same for any order of the rows.
+    ///
+    /// Before the rows are weighed, it lets a row of a whole weight be drawn like as many rows.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.urn.sort(&self.cells, &self.labels);
+        self
+    }
+
+    /// Let rows be drawn in proportion to their weights, and weigh so much in trees that take
+    /// every row, where weights are rounded to a part in 2^31 of their sum.
+    ///
+    /// # Errors
+    /// If there is not one weight a row, or one is negative or not finite, or all are zero.
+    pub fn weighed(mut self, weights: &[f64]) -> Result<Self, Error> {
+        let rows = self.labels.len();
+        let is_weight = |&weight: &f64| weight >= 0.0 && weight.is_finite();
+        let total: f64 = weights.iter().sum();
+        let is_total = total > 0.0 && total.is_finite();
+        if weights.len() != rows || !weights.iter().all(is_weight) || !is_total {
+            return Err(Error::RowWeights { rows });
+        }
+        self.urn.weigh(weights);
+        self.units = Some(as_units(weights));
         Ok(self)
     }
 
@@ -84,7 +119,11 @@ impl TrainingRows {
     /// Bytes held on the heap.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let twins = self.twins.as_ref().map_or(0, |twins| 4 * twins.len());
-        self.cells.bytes() + self.binning.bytes() + self.labels.len() + twins
+        let per_row = [&self.twins, &self.units];
+        let per_row = per_row.iter().filter(|numbers| numbers.is_some()).count();
+        self.cells.bytes()
+            + self.binning.bytes()
+            + (1 + 4 * per_row) * self.labels.len()
+            + self.urn.bytes()
     }
 }

@@ -1,5 +1,9 @@
 //! The best cut of one node by one column.
 
+mod missing;
+#[cfg(test)]
+mod tests;
+
 use std::hint::select_unpredictable;
 use std::ops::Add;
 
@@ -7,6 +11,19 @@ use crate::bins::{BinSet, MAX_BINS};
 use crate::entry::Entry;
 use crate::machine::{BLOCK, differing};
 use crate::purity::{Narrow, Purity, Wide};
+use crate::weights::Weights;
+
+/// No bin: every row differs from it.
+const NO_BIN: u8 = u8::MAX;
+
+/// Where a cut sends the rows whose value is missing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Missing {
+    /// The node has none.
+    Unseen,
+    Left,
+    Right,
+}
 
 /// A cut between two bins that a node's rows touch and none lies between.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,8 +32,9 @@ pub(crate) struct Cut {
     pub(crate) purity: f64,
     /// The greatest bin on the left.
     pub(crate) low: u8,
-    /// The least bin on the right.
+    /// The least bin on the right, that of missing values if no other is there.
     pub(crate) high: u8,
+    pub(crate) missing: Missing,
 }
 
 /// What a column has to say about a node.
@@ -87,7 +105,7 @@ impl<const K: usize> Splitter<K> {
         &mut self,
         column: Column<'_>,
         node: &Counted<'_, K>,
-        weights: Option<&[f64; K]>,
+        weights: Weights<'_, K>,
         floor: f64,
     ) -> Verdict {
         let entries = node.entries;
@@ -100,16 +118,30 @@ impl<const K: usize> Splitter<K> {
             bins: bins.as_chunks().0,
             mode: column.mode,
             min_leaf: self.min_leaf,
+            least: weights.least,
             rows: &mut self.rows,
         };
         let total = node.total;
-        match (weights, Narrow::new(total, node.drawn)) {
-            (None, Some(gini)) => view.best_cut(&gini, &mut self.narrow, floor),
-            (None, None) => {
-                let weights = &[1.0; K];
-                view.best_cut(&Wide { total, weights }, &mut self.wide, floor)
+        let drawn = |entry: Entry| entry.label::<K>().weight::<K>();
+        if column.has_missing {
+            let gini = Wide::new(total, weights.of_classes());
+            let count = |entry| weights.count(entry);
+            return view.best_cut_beside_missing(&gini, &mut self.wide, count, floor);
+        }
+        match (weights.units, weights.classes, Narrow::new(total)) {
+            (None, None, Some(gini)) => {
+                let count = |entry| drawn(entry) as u16;
+                view.best_cut(&gini, &mut self.narrow, count, floor)
             }
-            (Some(weights), _) => view.best_cut(&Wide { total, weights }, &mut self.wide, floor),
+            (None, _, _) => {
+                let gini = Wide::new(total, weights.of_classes());
+                view.best_cut(&gini, &mut self.wide, drawn, floor)
+            }
+            (Some(units), _, _) => {
+                let gini = Wide::new(total, weights.of_classes());
+                let count = |entry: Entry| units[entry.row::<K>()];
+                view.best_cut(&gini, &mut self.wide, count, floor)
+            }
         }
     }
 }
@@ -120,13 +152,13 @@ pub(crate) struct Column<'a> {
     pub(crate) bins: &'a [u8],
     /// The bin of the most rows.
     pub(crate) mode: u8,
+    pub(crate) has_missing: bool,
 }
 
-/// A node's rows, their weights by class, and the sum of these.
+/// A node's rows, and their weights by class.
 pub(crate) struct Counted<'a, const K: usize> {
     pub(crate) entries: &'a [Entry],
     pub(crate) total: &'a [u32; K],
-    pub(crate) drawn: u32,
 }
 
 /// A node as one column shows it.
@@ -136,6 +168,8 @@ struct View<'a> {
     bins: &'a [[u8; BLOCK]],
     mode: u8,
     min_leaf: usize,
+    /// What the rows on each side of a cut must weigh.
+    least: f64,
     rows: &'a mut [u32; MAX_BINS],
 }
 
@@ -144,9 +178,10 @@ impl View<'_> {
         &mut self,
         gini: &P,
         histogram: &mut [[P::Count; K]; MAX_BINS],
+        count: impl Fn(Entry) -> P::Count,
         floor: f64,
     ) -> Verdict {
-        let (touched, outside) = self.count(histogram);
+        let (touched, outside) = self.count(histogram, count);
         if outside == 0 {
             return Verdict::Constant;
         }
@@ -186,7 +221,13 @@ impl View<'_> {
         };
         match (low, high) {
             (Some(low), Some(high)) if purity > f64::NEG_INFINITY => {
-                Verdict::Cut(Cut { purity, low, high })
+                let missing = Missing::Unseen;
+                Verdict::Cut(Cut {
+                    purity,
+                    low,
+                    high,
+                    missing,
+                })
             }
             _ => Verdict::NoCut,
         }
@@ -194,9 +235,10 @@ impl View<'_> {
 
     /// Count the rows outside the mode by bin and class: the bins they touch, and their number.
     #[inline]
-    fn count<C: Copy + Add<Output = C> + From<u8>, const K: usize>(
+    fn count<C: Copy + Add<Output = C>, const K: usize>(
         &mut self,
         histogram: &mut [[C; K]; MAX_BINS],
+        count: impl Fn(Entry) -> C,
     ) -> (BinSet, usize) {
         let mut touched = BinSet::default();
         let mut outside = 0;
@@ -207,10 +249,11 @@ impl View<'_> {
                 let row = rows.trailing_zeros() as usize;
                 rows &= rows - 1;
                 let bin = bins[row];
-                let label = entries[row].label::<K>();
+                let entry = entries[row];
                 // No bin reaches MAX_BINS; the remainder says so more cheaply than a comparison.
-                let count = &mut histogram[usize::from(bin) % MAX_BINS][label.class::<K>()];
-                *count = *count + C::from(label.weight::<K>() as u8);
+                let counts = &mut histogram[usize::from(bin) % MAX_BINS];
+                let sum = &mut counts[entry.label::<K>().class::<K>()];
+                *sum = *sum + count(entry);
                 touched.insert(bin);
                 if self.min_leaf > 1 {
                     self.rows[usize::from(bin)] += 1;
@@ -230,16 +273,26 @@ impl View<'_> {
         side: &mut Side<P::Count, K>,
     ) -> f64 {
         let counts = &mut histogram[usize::from(bin)];
-        for (side, &count) in side.counts.iter_mut().zip(counts.iter()) {
-            *side = *side + count;
-        }
+        let rows = &mut self.rows[usize::from(bin)];
+        side.add(counts, if self.min_leaf > 1 { *rows } else { 0 });
         *counts = [P::Count::default(); K];
         if self.min_leaf > 1 {
-            side.rows += std::mem::take(&mut self.rows[usize::from(bin)]) as usize;
-            let other_rows = self.entries.len() - side.rows;
-            if side.rows < self.min_leaf || other_rows < self.min_leaf {
+            *rows = 0;
+        }
+        self.rate(gini, side)
+    }
+
+    /// How pure a cut is that has this on one side.
+    #[inline]
+    fn rate<P: Purity<K>, const K: usize>(&self, gini: &P, side: &Side<P::Count, K>) -> f64 {
+        if self.min_leaf > 1 {
+            let rows = side.rows as usize;
+            if rows < self.min_leaf || self.entries.len() - rows < self.min_leaf {
                 return f64::NEG_INFINITY;
             }
+        }
+        if self.least > 0.0 && gini.lightest(&side.counts) < self.least {
+            return f64::NEG_INFINITY;
         }
         gini.of(&side.counts)
     }
@@ -248,7 +301,7 @@ impl View<'_> {
 /// What was passed on the way to the mode; `rows` only counts where leaves have a least size.
 struct Side<C, const K: usize> {
     counts: [C; K],
-    rows: usize,
+    rows: u32,
 }
 
 impl<C: Copy + Default, const K: usize> Default for Side<C, K> {
@@ -260,149 +313,12 @@ impl<C: Copy + Default, const K: usize> Default for Side<C, K> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::purity::combine;
-    use crate::random::Stream;
-
-    const K: usize = 8;
-
-    /// Rows of one node: bin, class and weight each.
-    struct Case {
-        column: Vec<u8>,
-        entries: Vec<Entry>,
-        total: [u32; K],
-    }
-
-    impl Case {
-        fn node(&self) -> Counted<'_, K> {
-            Counted {
-                entries: &self.entries,
-                total: &self.total,
-                drawn: self.total.iter().sum(),
-            }
+impl<C: Copy + Add<Output = C>, const K: usize> Side<C, K> {
+    #[inline]
+    fn add(&mut self, counts: &[C; K], rows: u32) {
+        for (sum, &count) in self.counts.iter_mut().zip(counts) {
+            *sum = *sum + count;
         }
-
-        fn column(&self, mode: u8) -> Column<'_> {
-            Column {
-                bins: &self.column,
-                mode,
-            }
-        }
-
-        fn random(stream: &mut Stream, n: usize, n_bins: usize, share_of_mode: usize) -> Self {
-            let mut total = [0; K];
-            let mode = stream.below(n_bins) as u8;
-            let column = (0..n)
-                .map(|_| {
-                    if stream.below(100) < share_of_mode {
-                        mode
-                    } else {
-                        stream.below(n_bins) as u8
-                    }
-                })
-                .collect();
-            let entries = (0..n)
-                .map(|row| {
-                    let (class, weight) = (stream.below(7), 1 + stream.below(16) as u32);
-                    total[class] += weight;
-                    Entry::new::<K>(row, class as u8, weight)
-                })
-                .collect();
-            Self {
-                column,
-                entries,
-                total,
-            }
-        }
-
-        /// Try every cut between two bins, counting from scratch each time.
-        fn naive(&self, min_leaf: usize, weights: &[f64; K]) -> Verdict {
-            let mut bins = self.column.clone();
-            bins.sort_unstable();
-            bins.dedup();
-            if bins.len() == 1 {
-                return Verdict::Constant;
-            }
-            let mut best = None;
-            for pair in bins.windows(2) {
-                let (mut sides, mut rows) = ([[0.0; K]; 2], [0; 2]);
-                for entry in &self.entries {
-                    let side = usize::from(self.column[entry.row::<K>()] >= pair[1]);
-                    let label = entry.label::<K>();
-                    let class = label.class::<K>();
-                    sides[side][class] += f64::from(label.weight::<K>()) * weights[class];
-                    rows[side] += 1;
-                }
-                if rows[0] < min_leaf || rows[1] < min_leaf {
-                    continue;
-                }
-                let [left, right] = sides.map(|side| {
-                    (
-                        side.iter().map(|count| count * count).sum::<f64>(),
-                        side.iter().sum::<f64>(),
-                    )
-                });
-                let purity = combine(left.0, left.1, right.0, right.1);
-                if best.is_none_or(|best: Cut| purity > best.purity) {
-                    best = Some(Cut {
-                        purity,
-                        low: pair[0],
-                        high: pair[1],
-                    });
-                }
-            }
-            best.map_or(Verdict::NoCut, Verdict::Cut)
-        }
-    }
-
-    #[test]
-    fn the_best_cut_is_the_best_of_all() {
-        let mut stream = Stream::new(1);
-        let ones = [1.0; K];
-        // Powers of two keep weighted sums exact, so equal cuts stay equal.
-        let uneven = [1.0, 2.0, 0.5, 4.0, 1.0, 8.0, 0.25, 1.0];
-        for round in 0..3_000 {
-            let (n, n_bins) = (1 + stream.below(200), 1 + stream.below(MAX_BINS));
-            let share_of_mode = stream.below(101);
-            let case = Case::random(&mut stream, n, n_bins, share_of_mode);
-            let min_leaf = 1 + round % 3 * stream.below(20);
-            let mut splitter = Splitter::<K>::new(min_leaf);
-            splitter.reserve(n);
-            // Whatever bin is taken for the mode, the verdict is the same.
-            for mode in [0, stream.below(n_bins) as u8, (MAX_BINS - 1) as u8] {
-                let mut search =
-                    |weights| splitter.search(case.column(mode), &case.node(), weights, f64::MIN);
-                assert_eq!(search(None), case.naive(min_leaf, &ones));
-                assert_eq!(search(Some(&ones)), case.naive(min_leaf, &ones));
-                assert_eq!(search(Some(&uneven)), case.naive(min_leaf, &uneven));
-            }
-        }
-    }
-
-    #[test]
-    fn a_cut_below_the_floor_is_none() {
-        let mut stream = Stream::new(8);
-        let case = Case::random(&mut stream, 60, 20, 50);
-        let mut splitter = Splitter::<K>::new(1);
-        splitter.reserve(60);
-        let mut search = |floor| splitter.search(case.column(0), &case.node(), None, floor);
-        let Verdict::Cut(best) = search(f64::MIN) else {
-            panic!("sixty random rows can be cut");
-        };
-        assert_eq!(search(best.purity), Verdict::Cut(best));
-        assert_eq!(search(best.purity.next_up()), Verdict::NoCut);
-    }
-
-    #[test]
-    fn large_nodes_are_counted_wide() {
-        let mut stream = Stream::new(2);
-        let case = Case::random(&mut stream, 9_000, 50, 40);
-        assert!(Narrow::new(&case.total, case.node().drawn).is_none());
-        let mut splitter = Splitter::<K>::new(1);
-        splitter.reserve(9_000);
-        let verdict = splitter.search(case.column(3), &case.node(), None, f64::MIN);
-        assert_eq!(verdict, case.naive(1, &[1.0; K]));
+        self.rows += rows;
     }
 }

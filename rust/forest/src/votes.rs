@@ -24,12 +24,9 @@ impl Votes {
         &mut self,
         rows: &[u32],
         total: &[u32; K],
-        weights: Option<&[f64; K]>,
+        weights: &[f64; K],
     ) {
-        let weighted = |class: usize| {
-            let weight = weights.map_or(1.0, |weights| weights[class]);
-            f64::from(total[class]) * weight
-        };
+        let weighted = |class: usize| f64::from(total[class]) * weights[class];
         let whole: f64 = (0..self.n_classes).map(weighted).sum();
         for class in (0..self.n_classes).filter(|&class| total[class] > 0) {
             let share = (weighted(class) / whole * ONE_VOTE as f64).round() as u64;

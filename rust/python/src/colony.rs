@@ -212,7 +212,7 @@ impl PyColony {
     /// scores : sequence of float or None, of length n_ants
     ///     Higher is better. None stands for an ant that was not evaluated; it takes the score of
     ///     an equal subset if there is one, and has no part in the update otherwise.
-    /// credits : sequence of array-like or None, of length n_ants; or None
+    /// credit : sequence of array-like or None, of length n_ants; or None
     ///     The credit that belongs to each score, as `record` takes it.
     ///
     /// Raises
@@ -222,21 +222,21 @@ impl PyColony {
     ///     then as it was.
     /// RuntimeError
     ///     If no iteration is open, or the colony is running.
-    #[pyo3(signature = (scores, credits=None))]
+    #[pyo3(signature = (scores, credit=None))]
     fn tell(
         &self,
         py: Python<'_>,
         scores: Vec<Option<f64>>,
-        credits: Option<Vec<Option<Bound<'_, PyAny>>>>,
+        credit: Option<Vec<Option<Bound<'_, PyAny>>>>,
     ) -> PyResult<()> {
-        let credits = credits.unwrap_or_else(|| vec![None; scores.len()]);
-        let (n_scores, n_credits) = (scores.len(), credits.len());
+        let credit = credit.unwrap_or_else(|| vec![None; scores.len()]);
+        let (n_scores, n_credits) = (scores.len(), credit.len());
         if n_credits != n_scores {
             return Err(ParameterError::new_err(format!(
                 "{n_credits} credits for {n_scores} scores: give one, or None, per ant"
             )));
         }
-        let judgements = zip(scores, &credits)
+        let judgements = zip(scores, &credit)
             .map(|(score, credit)| {
                 score
                     .map(|score| judgement(score, credit.as_ref()))

@@ -3,13 +3,17 @@
 use std::num::NonZero;
 
 use fer_fast_colony::{IterationSummary, Subset};
-use fer_fast_forest::Matrix;
-use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use fer_fast_forest::{Error, Matrix};
+use numpy::ndarray::Array2;
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2,
+    PyUntypedArrayMethods,
+};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::errors::ParameterError;
+use crate::errors::{EvaluationCut, ParameterError};
 
 /// Borrow a C-contiguous matrix.
 pub fn as_matrix<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Matrix<'a>> {
@@ -97,4 +101,25 @@ pub fn summary_dict<'py>(py: Python<'py>, row: &IterationSummary) -> PyResult<Bo
     dict.set_item("credited", row.credited)?;
     dict.set_item("complete", row.complete)?;
     Ok(dict)
+}
+
+/// Move numbers to a `NumPy` matrix of so many columns.
+pub fn in_rows<T: Element>(
+    py: Python<'_>,
+    values: Vec<T>,
+    n_columns: usize,
+) -> PyResult<Bound<'_, PyArray2<T>>> {
+    let shape = (values.len() / n_columns, n_columns);
+    let rows = Array2::from_shape_vec(shape, values)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(rows.into_pyarray(py))
+}
+
+/// The exception that says why there is no forest.
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
+pub fn to_python(error: Error) -> PyErr {
+    match error {
+        Error::Stopped => EvaluationCut::new_err(error.to_string()),
+        _ => PyValueError::new_err(error.to_string()),
+    }
 }

@@ -4,18 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use fer_fast_forest::{
-    Binning, Cells, Error, Evaluation, ForestParams, Plan, Residual, TrainingRows, Workers,
-    evaluate,
+    BinParams, Binning, Cells, ClassWeights, Evaluation, ForestParams, Plan, Residual, Scored,
+    TrainingRows, Workers, evaluate,
 };
-use numpy::ndarray::Array2;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::convert::{as_columns, as_groups, as_matrix, as_threads, n_cores};
-use crate::errors::EvaluationCut;
+use crate::convert::{as_columns, as_groups, as_matrix, as_threads, in_rows, n_cores, to_python};
 use crate::signals::interruptible;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -60,20 +58,22 @@ impl Forest {
         let labels = labels.as_slice()?.to_vec();
         let scored_rows = scored_rows.as_ref().map(as_matrix).transpose()?;
         let twins = twin_groups.as_ref().map(as_groups).transpose()?;
-        let threads = n_cores();
-        let (rows, scored) = py
-            .detach(|| {
-                let mut rows =
-                    TrainingRows::new(Binning::learn(rows, threads)?, labels, n_classes)?;
-                if let Some(groups) = twins {
-                    rows = rows.with_twins(groups)?;
-                }
-                let scored = scored_rows
-                    .map(|scored| rows.binning().apply(scored, threads))
-                    .transpose()?;
-                Ok((rows, scored))
-            })
-            .map_err(to_python)?;
+        let (rows, scored) = interruptible(py, |interrupted| {
+            let stop = || interrupted.load(Ordering::Relaxed);
+            let workers = Workers {
+                threads: n_cores(),
+                stop: &stop,
+            };
+            let binned = Binning::learn(rows, &BinParams::default(), workers)?;
+            let mut rows = TrainingRows::new(binned, labels, n_classes)?;
+            if let Some(groups) = twins {
+                rows = rows.with_twins(groups)?;
+            }
+            let apply = |scored| rows.binning().apply(scored, workers);
+            let scored = scored_rows.map(apply).transpose()?;
+            Ok((rows, scored))
+        })?
+        .map_err(to_python)?;
         Ok(Self {
             rows,
             scored,
@@ -82,7 +82,8 @@ impl Forest {
                 max_depth,
                 min_samples_leaf,
                 bootstrap: draws,
-                class_weights,
+                class_weights: class_weights.map_or(ClassWeights::Alike, ClassWeights::Given),
+                ..ForestParams::default()
             },
             deadline: Deadline::none(),
         })
@@ -99,7 +100,7 @@ impl Forest {
     ) -> PyResult<Shares<'py>> {
         let subset = as_columns(&subset)?;
         let evaluation = self.grow(py, &subset, seed, n_threads, None)?;
-        self.as_rows(py, evaluation.probabilities)
+        in_rows(py, evaluation.probabilities, self.rows.n_classes())
     }
 
     /// The same probabilities, and what each column of the subset earned against a residual of
@@ -126,7 +127,10 @@ impl Forest {
         };
         let evaluation = self.grow(py, &subset, seed, n_threads, Some(&residual))?;
         let credit = evaluation.credit.into_pyarray(py);
-        Ok((self.as_rows(py, evaluation.probabilities)?, credit))
+        Ok((
+            in_rows(py, evaluation.probabilities, self.rows.n_classes())?,
+            credit,
+        ))
     }
 
     /// Stop forests, those under way included, `seconds` from now; None: never.
@@ -160,7 +164,7 @@ impl Forest {
             let plan = Plan {
                 rows: &self.rows,
                 subset,
-                scored: self.scored.as_ref(),
+                scored: self.scored.as_ref().map_or(Scored::OutOfBag, Scored::Rows),
                 params: &self.params,
                 seed,
             };
@@ -172,15 +176,6 @@ impl Forest {
         })?
         .map_err(to_python)
     }
-
-    /// Move probabilities to `NumPy`, `n_classes` a row.
-    fn as_rows<'py>(&self, py: Python<'py>, probabilities: Vec<f64>) -> PyResult<Shares<'py>> {
-        let n_classes = self.rows.n_classes();
-        let shape = (probabilities.len() / n_classes, n_classes);
-        let probabilities = Array2::from_shape_vec(shape, probabilities)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(probabilities.into_pyarray(py))
-    }
 }
 
 /// Copy a residual.
@@ -189,14 +184,6 @@ fn as_residual(residual: &PyReadonlyArray2<'_, f64>) -> PyResult<Residual> {
         return Err(PyValueError::new_err("a residual must be C-contiguous"));
     }
     Residual::new(residual.as_slice()?, residual.shape()[1]).map_err(to_python)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
-fn to_python(error: Error) -> PyErr {
-    match error {
-        Error::Stopped => EvaluationCut::new_err(error.to_string()),
-        _ => PyValueError::new_err(error.to_string()),
-    }
 }
 
 /// A moment that another thread may move.

@@ -10,6 +10,7 @@ mod request;
 mod run;
 mod shared;
 mod signals;
+mod trees;
 
 use pyo3::prelude::*;
 
@@ -23,6 +24,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::errors::register(module)?;
         super::colony::register(module)?;
-        super::forest::register(module)
+        super::forest::register(module)?;
+        super::trees::register(module)
     }
 }

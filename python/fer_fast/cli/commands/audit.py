@@ -9,13 +9,22 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_fast.cli.options import FEATURE_SECTIONS, add_options, add_out_option, read_settings
-from fer_fast.storage.files import written_whole
+from fer_fast.cli.interrupt import keeping
+from fer_fast.cli.options import (
+    FEATURE_SECTIONS,
+    add_options,
+    add_out_option,
+    as_path,
+    read_settings,
+)
+from fer_fast.errors import ParameterError
+from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from fer_fast.progress import Reporter
@@ -30,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("audit")
     group.add_argument(
         "--ferplus",
-        type=Path,
+        type=as_path,
         metavar="CSV",
         help="FER+'s fer2013new.csv: compare the labels with its votes",
     )
@@ -46,18 +55,25 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     from fer_fast.audit.integrity import check_integrity
     from fer_fast.audit.protocols import compare_protocols
+    from fer_fast.balance.smote import require_balancing
     from fer_fast.cli.tables.audit import integrity_table, protocol_table
     from fer_fast.faces.dataset import SPLIT_NAMES
     from fer_fast.faces.ferplus import second_opinion
     from fer_fast.faces.loading import load_faces
     from fer_fast.features import extract, require_features
 
+    if options.ferplus is not None and settings.labels is not None:
+        raise ParameterError(
+            "--ferplus compares the data's own labels with the votes that --labels takes instead: "
+            "give one of the two"
+        )
     if not options.faces_only:
         require_features(settings)
-    dataset = load_faces(settings.data, reporter=reporter)
+        require_balancing("smote")
+    dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
     opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)
     integrity = check_integrity(dataset, reporter=reporter)
-    stdout.print(integrity_table(integrity, opinion))
+    tables = [integrity_table(integrity, opinion)]
     document: dict[str, Any] = {
         "integrity": asdict(integrity)
         | {
@@ -77,10 +93,17 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
             n_jobs=settings.jobs,
             reporter=reporter,
         )
-        stdout.print(protocol_table(protocols))
+        tables.append(protocol_table(protocols))
         document["protocols"] = [asdict(protocol) for protocol in protocols]
-    if options.audit_out is not None:
-        with written_whole(options.audit_out) as temporary:
-            temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        reporter.note(f"wrote {options.audit_out}")
+    try:
+        if options.audit_out is not None:
+            _write(options.audit_out, document)
+            reporter.note(f"wrote {options.audit_out}")
+    finally:
+        stdout.print(*tables)
     return 0
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    with keeping(), atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

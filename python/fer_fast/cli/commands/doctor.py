@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from fer_fast.environment import PIP
+from fer_fast.errors import FerFastError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -26,13 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:  # noqa: ARG001
     """Run the command and return its exit status."""
-    from fer_fast.doctor import diagnose
+    try:
+        from fer_fast.doctor import diagnose
+    except ImportError as error:
+        # What nothing works without.
+        raise FerFastError(
+            f"the installation is broken ({error})",
+            hint=f"run `{PIP} install --force-reinstall fer-fast`",
+        ) from error
 
     table = Table("", "what", "found", "what to do", header_style="bold")
     checks = diagnose()
     for check in checks:
         mark = Text("✓", "green") if check.ok else Text("✗", "red")
-        # As texts, or rich would take the brackets of a pip extra for markup.
-        table.add_row(mark, *map(Text, (check.name, check.found, check.fix)))
+        table.add_row(mark, check.name, check.found, check.fix)
     stdout.print(table)
     return 0 if checks[-1].ok else 1

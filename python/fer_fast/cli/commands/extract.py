@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fer_fast.cli.options import FEATURE_SECTIONS, add_options, add_out_option, read_settings
-from fer_fast.storage.files import written_whole
+from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,13 +32,15 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     """Run the command and return its exit status."""
     settings = read_settings(options)
 
+    import numpy as np
+
     from fer_fast.features import extract
 
     features = extract(settings, reporter=reporter)
     n_faces, n_features = features.X.shape
     if options.features_out is not None:
         # Through a file, for a path without this suffix would be given it.
-        with written_whole(options.features_out) as temporary, temporary.open("wb") as file:
+        with atomic_write(options.features_out) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 X=features.X,

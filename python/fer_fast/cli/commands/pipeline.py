@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from fer_fast.cli.interrupt import kept
+from fer_fast.cli.interrupt import keeping, kept
 from fer_fast.cli.options import add_options, read_settings
 from fer_fast.errors import OutputError
 from fer_fast.settings import SECTIONS
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     # Imported late, so that --help and a mistyped option answer at once.
     from fer_fast.runs.folder import RunFolder
 
-    folder = None if settings.out is None else RunFolder(settings.out)
+    folder = None if settings.out is None else RunFolder(settings.out, reporter)
     if folder is not None:
         folder.create()
 
@@ -51,7 +51,8 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         if folder is None:
             return
         try:
-            folder.save_selection(subset, n_features)
+            with keeping():
+                folder.save_selection(subset, n_features)
         except OutputError as error:
             reporter.warn(f"the selection is not kept yet, the run goes on: {error}")
         else:
@@ -62,14 +63,15 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     except SelectionInterrupted as interrupt:
         found = _keep_interrupted(interrupt, folder, f"{settings.scoring} on {settings.judged_on}")
         raise KeyboardInterrupt(found) from None
-    # A disk that is full, or a reader of the output that left, must cost one of the two at most.
+    # A disk that is full must not cost what is printed, too.
     try:
-        stdout.print(summary(result))
-    finally:
         if folder is not None:
-            folder.save(result)
+            with keeping():
+                folder.save(result)
             *others, last = RunFolder.FILES
             reporter.note(f"wrote {', '.join(others)} and {last} to {folder.path}")
+    finally:
+        stdout.print(summary(result))
     return 0
 
 
@@ -83,6 +85,7 @@ def _keep_interrupted(interrupt: SelectionInterrupted, folder: RunFolder | None,
         f"{len(colony.best_subset):,} of {interrupt.n_features:,} features"
     )
     if folder is not None:
-        folder.save_selection(colony.best_subset, interrupt.n_features, complete=False)
+        with keeping():
+            folder.save_selection(colony.best_subset, interrupt.n_features, complete=False)
         found += f", kept in {folder.selection}"
     return found

@@ -40,6 +40,7 @@ def integrity_table(integrity: Integrity, opinion: SecondOpinion | None) -> Tabl
         table.add_row(
             f"whose label FER+ contradicts ({share:.1%} of them)", f"{opinion.disagreeing:,}"
         )
+        table.add_row("that FER+ takes for contempt or unknown", f"{opinion.other:,}")
         table.add_row("on which FER+ is undecided", f"{opinion.undecided:,}")
         table.add_row("that are no face to FER+", f"{opinion.no_face:,}")
     return table

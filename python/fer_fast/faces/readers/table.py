@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_fast.errors import DataError
-from fer_fast.faces.dataset import FACE_SIDE, LABELS, SPLIT_NAMES, FaceDataset
+from fer_fast.faces.dataset import FACE_SIDE, SPLIT_NAMES, FaceDataset
+from fer_fast.faces.labels import FER2013
 
 _FACE_PIXELS = FACE_SIDE * FACE_SIDE
-_LABEL_CODES = {str(code).encode(): code for code in range(len(LABELS))}
+_LABEL_CODES = {str(code).encode(): code for code in range(len(FER2013))}
+_CONTEMPT = b"7"
+"""How CK+'s table, which is laid out as FER-2013's, numbers contempt."""
 _SPLIT_CODES = {name.encode(): split for split, name in SPLIT_NAMES.items()}
 # A face takes at most 9.3 kB; the bound keeps a file without line ends from filling the memory.
 _ROW_BYTES = 1 << 16
@@ -53,6 +56,15 @@ class _BadRowError(Exception):
 
 _Parsed = tuple[bytes, bytes, bytes]
 """Pixels, labels and splits of some rows, one byte each."""
+
+
+def is_face_table(file: LineReader) -> bool:
+    """Tell whether a table's first line names the three columns of FER-2013."""
+    try:
+        _read_header(file, "")
+    except DataError:
+        return False
+    return True
 
 
 def read_table(file: LineReader, source: str, progress: Callable[[], None]) -> FaceDataset:
@@ -199,8 +211,11 @@ def _parse_row(row: bytes, columns: _Columns) -> tuple[bytes, int, int]:
         raise _BadRowError(f"it has {len(cells)} cells where the header has {columns.count}")
     label = _LABEL_CODES.get(cells[columns.label].strip(_BLANKS))
     if label is None:
+        meant = cells[columns.label].strip(_BLANKS)
+        hint = " (contempt in CK+'s table, which FER-2013 has no label for)"
         raise _BadRowError(
-            f"the emotion is {_shown(cells[columns.label])}, not a whole number from 0 to 6"
+            f"the emotion is {_shown(meant)}{hint if meant == _CONTEMPT else ''}, not a whole "
+            "number from 0 to 6"
         )
     split = _SPLIT_CODES.get(cells[columns.split].strip(_BLANKS))
     if split is None:

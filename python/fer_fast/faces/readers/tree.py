@@ -1,194 +1,195 @@
-"""FER-2013 as pictures in folders: ``train/<label>/…``, ``test/<label>/…``."""
+"""FER-2013, or faces of other classes, as pictures in folders: ``train/<label>/…``."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import zipfile
-from collections.abc import Callable, Mapping
-from functools import partial
-from io import BytesIO
-from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from fer_fast.errors import DataError
-from fer_fast.faces.dataset import FACE_SIDE, LABELS, FaceDataset, Split
+from fer_fast.faces.dataset import FACE_SIDE, FaceDataset, Split
+from fer_fast.faces.image import decode_grey, read_picture, resize
+from fer_fast.faces.labels import FER2013, LabelSet
+from fer_fast.faces.readers.files import Entry, split_of
 from fer_fast.progress import Reporter
 
-_SPLIT_FOLDERS = {
-    "train": Split.TRAINING,
-    "training": Split.TRAINING,
-    "val": Split.PUBLIC_TEST,
-    "valid": Split.PUBLIC_TEST,
-    "validation": Split.PUBLIC_TEST,
-    "publictest": Split.PUBLIC_TEST,
-    "test": Split.PRIVATE_TEST,
-    "privatetest": Split.PRIVATE_TEST,
-}
-# Numbers are no names: data sets number the expressions differently (RAF-DB counts from 1, and in
-# another order), and the wrong reading would go unnoticed.
-_LABEL_FOLDERS = {
-    "angry": "angry",
-    "anger": "angry",
-    "disgust": "disgust",
-    "disgusted": "disgust",
-    "fear": "fear",
-    "fearful": "fear",
-    "happy": "happy",
-    "happiness": "happy",
-    "sad": "sad",
-    "sadness": "sad",
-    "surprise": "surprise",
-    "surprised": "surprise",
-    "neutral": "neutral",
-}
-_PICTURES = (".png", ".jpg", ".jpeg")
-_ENCRYPTED = 1
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-
-Tree = Mapping[PurePosixPath, Callable[[], bytes]]
-"""The files of a folder or an archive: how to read each, by its path inside."""
+_MOST_CLASSES = 256
+"""Labels are single bytes."""
 
 
-def folder_tree(folder: Path) -> Tree:
-    """Return the visible files of a folder and its subfolders, in the order of their names.
+@dataclass(frozen=True)
+class PictureTree:
+    """Pictures whose folders say their split and label.
 
-    Links to folders are followed.
-
-    Raises
-    ------
-    OSError
-        If a folder cannot be listed.
+    Attributes
+    ----------
+    entries : sequence of Entry
+        In the order of their paths.
+    splits, labels : sequence of int
+        Of each.
+    label_set : LabelSet
+    source : str
+        The tree's name in messages.
     """
 
-    def refuse(error: OSError) -> NoReturn:
-        raise error
+    entries: Sequence[Entry]
+    splits: Sequence[Split]
+    labels: Sequence[int]
+    label_set: LabelSet
+    source: str
 
-    walk = os.walk(folder, onerror=refuse, followlinks=True)
-    files = (Path(parent, name) for parent, _, names in walk for name in names)
-    paths = (path for path in files if path.is_file())
-    return _visible({PurePosixPath(p.relative_to(folder).as_posix()): p.read_bytes for p in paths})
+    def digest(self, reporter: Reporter) -> str:
+        """Return the SHA-256 over the names and contents of the pictures, in hexadecimal."""
+        digest = hashlib.sha256()
+        with reporter.task("Looking for faces read before", len(self.entries), "images") as task:
+            for entry in self.entries:
+                with entry.open() as file:
+                    content = hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
+                digest.update(f"{entry.path}\0".encode("utf-8", "surrogateescape"))
+                digest.update(content)
+                task.advance()
+        return digest.hexdigest()
 
+    def read(self, reporter: Reporter) -> FaceDataset:
+        """Read the pictures as grey faces.
 
-def archive_tree(archive: zipfile.ZipFile) -> Tree:
-    """Return the visible files of an open zip archive, in the order of their names.
+        Pictures of another size than 48×48 are resized, which is announced.
 
-    Raises
-    ------
-    DataError
-        If Python cannot unpack one of the files.
-    """
-    files = [info for info in archive.infolist() if not info.is_dir()]
-    for info in files:
-        if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
-            raise DataError(
-                f"{archive.filename} holds {info.filename} encrypted or packed in an unusual way: "
-                "unpack it, and give the file or folder inside"
+        Raises
+        ------
+        DataError
+            If a picture cannot be read.
+        """
+        pixels = np.empty((len(self.entries), FACE_SIDE, FACE_SIDE), np.uint8)
+        resized = 0
+        rows = sorted(range(len(self.entries)), key=lambda row: self.entries[row].place)
+        with reporter.task("Reading faces", len(rows), "images") as task:
+            for row in rows:
+                face = self._picture(self.entries[row])
+                pixels[row] = resize(face, FACE_SIDE, FACE_SIDE)
+                resized += face.shape != (FACE_SIDE, FACE_SIDE)
+                task.advance()
+        if resized:
+            reporter.note(
+                f"{self.source}: {resized:,} pictures resized to {FACE_SIDE}×{FACE_SIDE} pixels"
             )
-    return _visible({PurePosixPath(info.filename): partial(archive.read, info) for info in files})
+        return FaceDataset(
+            pixels,
+            np.array(self.labels, np.uint8),
+            np.array(self.splits, np.uint8),
+            self.source,
+            label_set=self.label_set,
+        )
+
+    def _picture(self, entry: Entry) -> NDArray[np.uint8]:
+        name = f"{self.source}/{entry.path}"
+        with entry.open() as file:
+            return decode_grey(read_picture(file, name), name)
 
 
-def _visible(tree: Tree) -> Tree:
-    return {
-        path: tree[path]
-        for path in sorted(tree)
-        if not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    }
+def picture_tree(files: Sequence[Entry], source: str, reporter: Reporter) -> PictureTree | None:
+    """Find the pictures among the files of a folder or an archive that stand in label folders.
 
-
-def tree_digest(tree: Tree) -> str:
-    """Return the SHA-256 over the names, sizes and contents of a tree, in hexadecimal."""
-    digest = hashlib.sha256()
-    for path, read in tree.items():
-        content = read()
-        digest.update(f"{path}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
-        digest.update(content)
-    return digest.hexdigest()
-
-
-def read_tree(tree: Tree, source: str, reporter: Reporter) -> FaceDataset:
-    """Read the pictures of a tree as grayscale faces.
-
-    Pictures of another size than 48×48 are resized, and pictures outside the split folders are left
-    out; both are announced.
+    Pictures elsewhere, and other files in label folders, are left out; both are announced.
 
     Returns
     -------
-    FaceDataset
-        The pictures in the order of their paths.
+    PictureTree or None
+        None: there are no such pictures.
 
     Raises
     ------
     DataError
-        If there are no pictures, a label folder's name is unknown, a picture cannot be read, or the
-        split folders stand in more than one place.
+        If split folders stand in more than one place, or the training or test split is missing, or
+        the label folders' names cannot be understood.
     """
-    pictures = {path: read for path, read in tree.items() if path.suffix.lower() in _PICTURES}
-    placed = {path: place for path in pictures if (place := _place(path, source)) is not None}
+    pictures = [entry for entry in files if entry.is_picture]
+    placed = [(entry, split) for entry in pictures if (split := entry.split) is not None]
     if not placed:
-        raise DataError(
-            f"{source} has no pictures in train/<label>/ or test/<label>/: give a folder with "
-            "those, holding .png or .jpg files"
-        )
-    roots = sorted({str(path.parents[2]) for path in placed})
+        return None
+    entries, splits = zip(*placed, strict=True)
+    roots = sorted({str(entry.path.parents[2]) for entry in entries})
     if len(roots) > 1:
         raise DataError(
             f"{source} has split folders in more than one place ({', '.join(roots[:3])}): "
             "give the one that is meant"
         )
-    if len(placed) < len(pictures):
+    _require_splits(set(splits), source)
+    label_set = _label_set(entries, source)
+    labels = []
+    for entry in entries:
+        label = label_set.code(entry.path.parts[-2])
+        assert label is not None, "every folder's name is in the set that was made of them"
+        labels.append(label)
+    _announce_left_out(files, len(pictures) - len(placed), source, reporter)
+    return PictureTree(entries, splits, labels, label_set, source)
+
+
+def _require_splits(splits: set[Split], source: str) -> None:
+    if Split.TRAINING not in splits:
+        raise DataError(
+            f"{source} has no training rows: put the pictures to learn from into train/<label>/"
+        )
+    if Split.PRIVATE_TEST in splits:
+        return
+    if Split.PUBLIC_TEST in splits:
+        mend = (
+            "rename its validation folder to test to report on it (a ninth of train then decides)"
+        )
+    else:
+        mend = "put the pictures to report on into test/<label>/"
+    raise DataError(f"{source} has no test rows: {mend}")
+
+
+def _label_set(entries: Sequence[Entry], source: str) -> LabelSet:
+    """Return FER-2013's classes if the folders have their names, or else the folders' own."""
+    folders = sorted({entry.path.parent for entry in entries})
+    unknown = [folder for folder in folders if FER2013.code(folder.name) is None]
+    if not unknown:
+        return FER2013
+    if len(unknown) < len(folders):
+        raise DataError(
+            f"{source} has a folder {unknown[0]} beside FER-2013's expressions, whose name is none "
+            f"of them: leave it out by moving it elsewhere; if it is one of "
+            f"{', '.join(FER2013.names)} (or {', '.join(FER2013.synonyms)}), rename it; to train "
+            "on other classes, such as contempt, let no folder have a name of FER-2013's"
+        )
+    trained: dict[str, str] = {}
+    elsewhere: dict[str, str] = {}
+    for folder in folders:
+        names = trained if split_of(folder.parent.name) is Split.TRAINING else elsewhere
+        names.setdefault(folder.name.casefold(), folder.name)
+    for folded, name in elsewhere.items():
+        if folded not in trained:
+            raise DataError(
+                f"{source} has pictures of {name} outside its training folder alone: nothing can "
+                "learn that class, so rename or remove it"
+            )
+    if not 2 <= len(trained) <= _MOST_CLASSES:
+        raise DataError(
+            f"{source} has {len(trained):,} classes in its training folder: give 2 to "
+            f"{_MOST_CLASSES}"
+        )
+    return LabelSet("its own", tuple(trained[folded] for folded in sorted(trained)))
+
+
+def _announce_left_out(
+    files: Sequence[Entry], n_outside: int, source: str, reporter: Reporter
+) -> None:
+    if n_outside:
         reporter.warn(
-            f"{source}: {len(pictures) - len(placed):,} pictures outside train/<label>/, "
-            "test/<label>/ and validation/<label>/ are left out"
+            f"{source}: {n_outside:,} pictures outside train/<label>/, test/<label>/ and "
+            "validation/<label>/ are left out"
         )
-    pixels = np.empty((len(placed), FACE_SIDE, FACE_SIDE), np.uint8)
-    resized = 0
-    with reporter.task("Reading faces", len(placed), "images") as task:
-        for row, path in enumerate(placed):
-            pixels[row], was_resized = _face(pictures[path](), f"{source}/{path}")
-            resized += was_resized
-            task.advance()
-    if resized:
-        reporter.note(f"{source}: {resized:,} pictures resized to {FACE_SIDE}×{FACE_SIDE} pixels")
-    splits, labels = zip(*placed.values(), strict=True)
-    return FaceDataset(pixels, np.array(labels, np.uint8), np.array(splits, np.uint8), source)
-
-
-def _place(path: PurePosixPath, source: str) -> tuple[Split, int] | None:
-    """Return the split and label that a picture's folders name; None outside the split folders."""
-    if len(path.parts) < 3:
-        return None
-    split = _SPLIT_FOLDERS.get(path.parts[-3].casefold())
-    if split is None:
-        return None
-    label = _LABEL_FOLDERS.get(path.parts[-2].casefold())
-    if label is None:
-        raise DataError(
-            f"{source} has a folder {'/'.join(path.parts[:-1])} whose name is no known expression: "
-            f"rename it to one of {', '.join(LABELS)} (or {_synonyms()})"
+    others = [entry for entry in files if entry.split is not None and not entry.is_picture]
+    if others:
+        suffixes = Counter(entry.path.suffix.lower() or "no suffix" for entry in others)
+        shown = ", ".join(suffix for suffix, _ in suffixes.most_common(5))
+        reporter.warn(
+            f"{source}: {len(others):,} files in the label folders are of no format that is read "
+            f"({shown}) and are left out"
         )
-    return split, LABELS.index(label)
-
-
-def _synonyms() -> str:
-    return ", ".join(name for name, label in _LABEL_FOLDERS.items() if name != label)
-
-
-def _face(content: bytes, source: str) -> tuple[NDArray[np.uint8], bool]:
-    try:
-        with Image.open(BytesIO(content)) as picture:
-            gray = picture.convert("L")
-    # Pillow's decoders raise SyntaxError and ValueError too for broken files.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{source} is no readable picture ({error}): replace or remove it"
-        ) from error
-    size = (FACE_SIDE, FACE_SIDE)
-    was_resized = gray.size != size
-    if was_resized:
-        gray = gray.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(gray), was_resized

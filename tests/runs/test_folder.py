@@ -1,0 +1,158 @@
+"""A run's folder holds the files of one run, each of which names it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.ensemble import RandomForestClassifier
+
+from fer_fast.classifier.final import SubsetClassifier
+from fer_fast.classifier.scores import score_held_out
+from fer_fast.errors import OutputError
+from fer_fast.faces.dataset import LABELS, FaceDataset
+from fer_fast.runs.folder import RunFolder, new_run_id
+from fer_fast.runs.result import RunResult
+from fer_fast.selection.search import Search
+from fer_fast.settings import Settings, read_config
+
+MakeResult = Callable[..., RunResult]
+SELECTION = np.array([1, 3, 4])
+
+
+@pytest.fixture(scope="module")
+def make_result() -> MakeResult:
+    """Return a function that makes a small run, fitted on nothing but noise."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(0, 7, 60)
+    forest = RandomForestClassifier(4, random_state=0).fit(X, y)
+    scores = score_held_out(y, forest.predict(X), np.zeros(60, bool), LABELS)
+
+    def make(**settings: object) -> RunResult:
+        return RunResult(
+            settings=Settings(**settings),
+            dataset=FaceDataset(
+                np.zeros((3, 48, 48), np.uint8),
+                np.arange(3, dtype=np.uint8),
+                np.arange(3, dtype=np.uint8),
+                "none",
+            ),
+            device="cpu",
+            model_digest="0" * 64,
+            classifier=SubsetClassifier(forest, SELECTION, 9),
+            scores=scores,
+            baselines={},
+            search=Search(SELECTION, 0.5, [], "iterations"),
+            timings={"data": 1.0},
+        )
+
+    return make
+
+
+def ids_in(folder: Path) -> dict[str, str]:
+    """Return the run that each file of a folder names."""
+    comment = (folder / "config.toml").read_text(errors="surrogateescape").splitlines()[0]
+    with ZipFile(folder / "forest.skops") as archive:
+        return {
+            "metrics.json": json.loads((folder / "metrics.json").read_text())["run_id"],
+            "config.toml": comment.removeprefix("# fer-fast run "),
+            "selection.json": json.loads((folder / "selection.json").read_text())["run_id"],
+            "forest.skops": archive.comment.decode(),
+        }
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_every_file_names_its_run(make_result: MakeResult, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.save(make_result())
+    assert ids_in(tmp_path) == dict.fromkeys(RunFolder.FILES, folder.run_id)
+    assert names_in(tmp_path) == set(RunFolder.FILES)
+
+
+def test_runs_have_names_of_their_own_that_begin_with_the_time() -> None:
+    names = {new_run_id() for _ in range(200)}
+    assert len(names) == 200
+    assert all(re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{8}", name) for name in names)
+
+
+def test_a_second_run_moves_the_files_of_the_first_aside(
+    make_result: MakeResult, tmp_path: Path
+) -> None:
+    first, second = RunFolder(tmp_path), RunFolder(tmp_path)
+    first.save(make_result(seed=1))
+    second.save(make_result(seed=2))
+    assert ids_in(tmp_path) == dict.fromkeys(RunFolder.FILES, second.run_id)
+    aside = tmp_path / f"previous-{first.run_id}"
+    assert ids_in(aside) == dict.fromkeys(RunFolder.FILES, first.run_id)
+    assert read_config(aside / "config.toml")["seed"] == 1
+    assert names_in(tmp_path) == {*RunFolder.FILES, aside.name}
+
+
+def test_a_run_that_ends_early_leaves_no_file_of_another_beside_its_own(
+    make_result: MakeResult, tmp_path: Path
+) -> None:
+    first, second = RunFolder(tmp_path), RunFolder(tmp_path)
+    first.save(make_result())
+    second.create()
+    # Nothing is moved for a run that has nothing to write yet.
+    assert names_in(tmp_path) == set(RunFolder.FILES)
+    second.save_selection(SELECTION, 9, complete=False)
+    assert names_in(tmp_path) == {"selection.json", f"previous-{first.run_id}"}
+
+
+def test_two_runs_at_once_never_mix(make_result: MakeResult, tmp_path: Path) -> None:
+    first, second = RunFolder(tmp_path), RunFolder(tmp_path)
+    for folder in (first, second):
+        folder.save_selection(SELECTION, 9)
+    for folder in (first, second):
+        folder.save(make_result())
+        assert ids_in(tmp_path) == dict.fromkeys(RunFolder.FILES, folder.run_id)
+
+
+def test_files_that_name_no_run_are_named_by_their_time(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("{}")
+    os.utime(tmp_path / "metrics.json", (0, 0))
+    RunFolder(tmp_path).save_selection(SELECTION, 9)
+    assert names_in(tmp_path) == {"selection.json", "previous-19700101T000000"}
+
+
+def test_what_is_no_file_of_a_run_stays_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "selection.json").write_text("damaged")
+    RunFolder(tmp_path).save_selection(SELECTION, 9)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_saved_forest_is_the_fitted_one(make_result: MakeResult, tmp_path: Path) -> None:
+    folder, result = RunFolder(tmp_path), make_result()
+    folder.save(result)
+    forest = skops.io.load(folder.forest, trusted=["sklearn.tree._tree.Tree"])
+    X = np.random.default_rng(1).normal(size=(40, 3))
+    np.testing.assert_array_equal(
+        forest.predict_proba(X), result.classifier.forest.predict_proba(X)
+    )
+
+
+def test_a_path_that_is_no_text_costs_no_file(make_result: MakeResult, tmp_path: Path) -> None:
+    data = Path(os.fsdecode(b"/faces/\xff\xfe.csv"))
+    folder = RunFolder(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
+    folder.create()
+    folder.save(make_result(data=data, out=folder.path))
+    assert read_config(folder.config)["data"] == data
+    assert json.loads(folder.metrics.read_text())["parameters"]["data"] == str(data)
+
+
+def test_a_folder_that_takes_no_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot create the folder"):
+        RunFolder(tmp_path / "file" / "below").create()
