@@ -25,7 +25,7 @@ mantissa; fp16 stores weights and activations in half precision.
 """
 Balance = Literal["smote", "none"]
 Engine = Literal["native", "sklearn"]
-Scoring = Literal["f1_macro", "accuracy"]
+Scoring = Literal["f1_macro", "accuracy", "brier"]
 Judges = Literal["public-test", "out-of-bag"]
 
 POOLINGS: tuple[str, ...] = get_args(Pooling)
