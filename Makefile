@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml Cargo.toml Cargo.lock $(RUST_SOURCES)
 	@test -n "$(PYTHON)" || { echo "fer-fast needs Python 3.11, 3.12 or 3.13: install one, or name it with PYTHON=/path/to/python"; exit 2; }
 	@command -v cargo >/dev/null || { echo "fer-fast needs cargo (https://rustup.rs) to build its extension"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
 	@touch $@
 
 run: $(INSTALLED)

@@ -37,11 +37,11 @@ from onnx import TensorProto, shape_inference
 from fer_fast.environment import available_cpus
 from fer_fast.errors import FerFastError
 from fer_fast.graph.fp16 import cached_half
-from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
-from fer_fast.runtime.buffers import provider_options
+from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING, with_explicit_padding
+from fer_fast.runtime.cuda import provider_options
 from fer_fast.runtime.session import Session, open_session
 from fer_fast.settings import Precision
-from fer_fast.storage.files import file_digest, written_whole
+from fer_fast.storage.files import atomic_write, file_digest
 
 FER2013_FACES = 35_887
 SIDE, WIDTH = 48, 5120
@@ -156,8 +156,8 @@ def load(
         provider = (provider, provider_options(precision) | options)
         session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         if apart:
-            source = padded_apart(source)
-            session_options.add_session_config_entry(*KEEP_PADDING_APART)
+            source = with_explicit_padding(source)
+            session_options.add_session_config_entry(*KEEP_EXPLICIT_PADDING)
     runtime = onnxruntime.InferenceSession(
         source, session_options, providers=[provider], enable_fallback=0
     )
@@ -560,7 +560,7 @@ def report_on(options: argparse.Namespace) -> int:
     print(json.dumps(head, indent=2))
 
     def save() -> None:
-        with written_whole(out) as temporary:
+        with atomic_write(out) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")
 
     run = Run(

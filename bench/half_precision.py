@@ -24,7 +24,7 @@ from fer_fast.backbone.export import cached_model
 from fer_fast.backbone.weights import resolve_weights
 from fer_fast.faces.dataset import Split
 from fer_fast.faces.loading import load_faces
-from fer_fast.graph.fp16 import write_half
+from fer_fast.graph.fp16 import half_precision
 from fer_fast.runtime.session import open_session
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     model = cached_model(resolve_weights(options.weights), BackboneConfig())
     with tempfile.TemporaryDirectory() as folder:
         half = Path(folder, "half.onnx")
-        write_half(model, half)
+        half.write_bytes(half_precision(model))
         sessions = {"fp32": open_session(model, "cpu"), "fp16": open_session(half, "cpu")}
         X = {
             precision: [session.features(dataset.pixels[rows]) for rows in (training, test)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,14 +49,36 @@ def test_the_weights_of_the_cache_are_looked_at(cache: Path, random_weights: Wei
         check = next(check for check in diagnose() if check.name == "weights")
         return check.ok, check.found + check.fix
 
-    assert weights() == (True, weights()[1])
+    assert weights()[0]
     assert "not in the cache" in weights()[1]
-    cached_weights_path().write_bytes(random_weights.path.read_bytes())
+    kept = cached_weights_path()
+    assert kept is not None
+    assert kept.is_relative_to(cache)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(random_weights.path.read_bytes())
     assert weights()[0]
     assert "other weights" in weights()[1]
-    cached_weights_path().write_bytes(b"damaged")
+    kept.write_bytes(b"damaged")
     assert not weights()[0]
-    assert cache.exists()
+
+
+def diagnose_in_a_child(damage: str, **variables: str) -> dict[str, str]:
+    """Return what to do about each check where `damage` came before."""
+    script = (
+        "import json, os, sys\nfrom types import ModuleType\n"
+        f"{damage}\n"
+        "from fer_fast.doctor import diagnose\n"
+        "print(json.dumps({check.name: check.fix for check in diagnose()}))"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=os.environ | variables,
+    )
+    assert child.returncode == 0, child.stderr
+    fixes: dict[str, str] = json.loads(child.stdout)
+    return fixes
 
 
 @pytest.mark.parametrize(
@@ -62,19 +86,51 @@ def test_the_weights_of_the_cache_are_looked_at(cache: Path, random_weights: Wei
     [
         ("sys.modules['onnxruntime'] = None", "CUDA build", UNINSTALL_BOTH),
         ("sys.modules['onnxruntime'] = ModuleType('empty')", "CUDA provider", UNINSTALL_BOTH),
-        ("onnxruntime.get_available_providers = lambda: []", "CUDA build", UNINSTALL_BOTH),
+        (
+            "import onnxruntime; onnxruntime.get_available_providers = lambda: []",
+            "CUDA build",
+            UNINSTALL_BOTH,
+        ),
         ("sys.modules['onnx'] = None", "--device cuda", "onnx"),
+        ("sys.modules['numpy'] = None", "--device cuda", "numpy"),
+        ("sys.modules['numpy'] = ModuleType('numpy')", "--device cuda", "install"),
+        ("sys.modules['h5py'] = None", "weights", "pip install 'fer-fast[train]'"),
     ],
 )
-def test_a_broken_installation_is_diagnosed(damage: str, name: str, fix: str) -> None:
+@pytest.mark.usefixtures("cache")
+def test_a_broken_installation_is_diagnosed(
+    damage: str, name: str, fix: str, random_weights: Weights
+) -> None:
+    kept = cached_weights_path()
+    assert kept is not None
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(random_weights.path.read_bytes())
+    assert fix in diagnose_in_a_child(damage)[name]
+
+
+def test_a_machine_without_cache_home_or_temporary_folder_is_diagnosed(tmp_path: Path) -> None:
+    homeless = "import tempfile; tempfile.tempdir = '/proc/none'"
+    fixes = diagnose_in_a_child(homeless, FER_FAST_CACHE="~nobody-of-this-name/cache")
+    assert "FER_FAST_CACHE" in fixes["cache"]
+    (tmp_path / "file").write_text("")
+    fixes = diagnose_in_a_child(homeless, FER_FAST_CACHE=str(tmp_path / "file" / "cache"))
+    assert fixes.keys() >= {"cache", "weights", "--device cuda"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser may become another user")
+def test_the_cache_of_another_user_is_said_to_be_read_only(cache: Path) -> None:
+    (cache / "models").mkdir(parents=True)
+    for parent in (cache, *cache.parents):
+        if parent.is_relative_to("/tmp/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    # Everything is imported first: the other user may not read this one's packages.
     script = (
-        "import sys, onnxruntime\nfrom types import ModuleType\n"
-        f"from fer_fast.backbone import diagnose\n{damage}\n"
-        f"print({{check.name: check.fix for check in diagnose()}}[{name!r}])"
+        "import os\nfrom fer_fast import doctor\ndoctor.diagnose()\nos.setuid(54321)\n"
+        "print([check.found for check in doctor.diagnose() if check.name == 'cache'])"
     )
     child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert child.returncode == 0, child.stderr
-    assert fix in child.stdout
+    assert "read-only: name another with FER_FAST_CACHE" in child.stdout
 
 
 def test_the_convolution_that_tries_cuda_is_right(tmp_path: Path) -> None:

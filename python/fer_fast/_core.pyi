@@ -4,7 +4,7 @@ from typing import Any, Literal, Self, TypeAlias, TypedDict, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Colony", "Evaluation", "EvaluationCut", "Forest"]
+__all__ = ["Colony", "Evaluation", "EvaluationCut", "Forest", "Trees", "fit_trees"]
 
 _Subset: TypeAlias = NDArray[np.int64]
 _Deposit: TypeAlias = Literal["best", "credit"]
@@ -169,3 +169,45 @@ class Forest:
     def stop_in(self, seconds: float | None) -> None: ...
     @property
     def n_bytes(self) -> int: ...
+
+@final
+class Trees:
+    def probabilities(self, rows: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]: ...
+    def to_parts(
+        self,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.float32], int]: ...
+    @staticmethod
+    def from_parts(
+        nodes: NDArray[np.uint32],
+        starts: NDArray[np.uint64],
+        shares: NDArray[np.float32],
+        n_columns: int,
+    ) -> Trees: ...
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]: ...
+    @property
+    def n_trees(self) -> int: ...
+    @property
+    def n_nodes(self) -> int: ...
+    @property
+    def n_bytes(self) -> int: ...
+
+def fit_trees(
+    rows: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    n_classes: int,
+    *,
+    seed: int,
+    n_threads: int,
+    n_trees: int,
+    max_depth: int | None = None,
+    min_samples_split: int = 2,
+    min_samples_leaf: int = 1,
+    min_weight_fraction_leaf: float = 0.0,
+    max_features: int | None = None,
+    draws: int | None = None,
+    row_weights: NDArray[np.float64] | None = None,
+    class_weights: NDArray[np.float64] | None = None,
+    balance_trees: bool = False,
+    out_of_bag: bool = False,
+    max_bins: int = 64,
+) -> tuple[Trees, NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]] | None]: ...

@@ -1,23 +1,27 @@
-"""What this installation has, what it lacks, and what mends it."""
+"""What this installation has, what it lacks, and what mends it.
+
+Whatever may be broken, NumPy included, is imported by the check that looks at it.
+"""
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from fer_fast.backbone.architecture import tensors_digest
-from fer_fast.backbone.config import OPSET
-from fer_fast.backbone.weights import IMAGENET_DIGEST, cached_weights_path, read_tensors
-from fer_fast.environment import PACKAGES, PIP, RUNTIMES, installed_versions
-from fer_fast.errors import FerFastError
-from fer_fast.faces.dataset import FACE_SIDE
+from fer_fast.environment import (
+    PACKAGES,
+    PIP,
+    RUNTIMES,
+    TRAIN_PACKAGES,
+    install_line,
+    installed_versions,
+)
+from fer_fast.errors import FerFastError, OutputError
 from fer_fast.runtime.cuda import (
     CUDA_LIBRARIES,
     INSTALL_RUNTIME,
@@ -26,8 +30,8 @@ from fer_fast.runtime.cuda import (
     require_cuda_library,
     require_cuda_provider,
 )
-from fer_fast.runtime.session import open_session
-from fer_fast.storage.files import cache_dir, folder_size
+from fer_fast.storage.cache import VARIABLE, Cache, scratch_dir
+from fer_fast.storage.files import is_there
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def diagnose() -> list[Check]:
     return [
         Check("Python", f"{platform.python_version()} ({sys.executable})"),
         *map(_package, PACKAGES),
+        *map(_train_package, TRAIN_PACKAGES),
         _runtime(),
         _try("CUDA build", _cuda_build),
         _try("GPU", _gpu),
@@ -81,12 +86,22 @@ def _try(name: str, look: Callable[[], str]) -> Check:
         return Check(name, "no", str(error))
     except ImportError as error:
         return Check(name, "no", f"{error}: install the package")
+    # What a broken installation raises is what this is for, whatever it may be.
+    except Exception as error:
+        return Check(name, "no", f"{type(error).__name__}: {error}: install its packages again")
 
 
 def _package(name: str) -> Check:
     if found := installed_versions([name]):
         return Check(name, found[name])
     return Check(name, "no", f"{name} is not installed: run `{PIP} install {name}`")
+
+
+def _train_package(name: str) -> Check:
+    if found := installed_versions([name]):
+        return Check(name, found[name])
+    needed = "what exports a backbone, trains a head, balances classes and reads weights"
+    return Check(name, "no", f"needed by {needed}: run `{install_line('train')}`")
 
 
 def _runtime() -> Check:
@@ -123,15 +138,23 @@ def _provider() -> str:
 
 
 def _cache() -> str:
-    root = cache_dir()
-    folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
-    parts = [f"{folder.name} {folder_size(folder) / 1e6:.1f} MB" for folder in folders]
-    return f"{root} ({', '.join(parts) or 'empty'})"
+    cache = Cache()
+    if cache.root is None:
+        raise OutputError(f"this user has no home folder to hold it: name a folder with {VARIABLE}")
+    parts = [f"{kind} {size / 1e6:.1f} MB" for kind, size in cache.sizes().items()]
+    existing = next(f for f in (cache.root, *cache.root.parents) if is_there(f))
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        parts.append(f"read-only: name another with {VARIABLE} to keep more")
+    return f"{cache.root} ({', '.join(parts) or 'empty'})"
 
 
 def _weights() -> str:
+    from fer_fast.backbone.architecture import tensors_digest
+    from fer_fast.backbone.hdf5 import read_tensors
+    from fer_fast.backbone.weights import IMAGENET_DIGEST, cached_weights_path
+
     path = cached_weights_path()
-    if not path.exists():
+    if path is None or not is_there(path):
         return "not in the cache yet: fetched from Keras or the package index when first needed"
     if tensors_digest(read_tensors(path)) == IMAGENET_DIGEST:
         return f"Keras' ImageNet weights ({path})"
@@ -139,8 +162,13 @@ def _weights() -> str:
 
 
 def _convolve_on_cuda() -> str:
-    with tempfile.TemporaryDirectory(prefix="fer-fast-") as folder:
-        model = Path(folder, "convolution.onnx")
+    import numpy as np
+
+    from fer_fast.faces.dataset import FACE_SIDE
+    from fer_fast.runtime.session import open_session
+
+    with scratch_dir() as folder:
+        model = folder / "convolution.onnx"
         _write_convolution(model)
         session = open_session(model, "cuda")
         session.features(np.zeros((2, FACE_SIDE, FACE_SIDE), dtype=np.uint8))
@@ -149,8 +177,12 @@ def _convolve_on_cuda() -> str:
 
 def _write_convolution(path: Path) -> None:
     """Write the smallest backbone that needs cuDNN."""
+    import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper
+
+    from fer_fast.backbone.config import OPSET
+    from fer_fast.faces.dataset import FACE_SIDE
 
     constants = {
         "axis": np.array([1]),

@@ -88,3 +88,33 @@ def missing_modules(names: Iterable[str]) -> list[str]:
 def install_line(extra: str) -> str:
     """Return the line to type for one of the package's extras."""
     return f"{PIP} install 'fer-fast[{extra}]'"
+
+
+def child_environment() -> dict[str, str]:
+    """Return the variables of this process' environment that a Python child is to have.
+
+    An empty part of ``PYTHONPATH`` would put the folder where the user stands on its path, and a
+    warning that some package gives is no failure of what it was started for. ONNX Runtime reports
+    its use to its maker unless it is told not to.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    path = os.pathsep.join(filter(None, kept.get("PYTHONPATH", "").split(os.pathsep)))
+    return kept | {"PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1"}
+
+
+_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What the linear algebra beneath NumPy, SciPy and TensorFlow reads when it is loaded."""
+
+
+def thread_variables(jobs: int) -> dict[str, str]:
+    """Return the variables that keep libraries to `jobs` threads, or to fewer that are set."""
+    return {name: str(_fewer(os.environ.get(name, ""), max(1, jobs))) for name in _POOLS}
+
+
+def _fewer(asked: str, jobs: int) -> int:
+    return min(int(asked), jobs) if asked.isdecimal() and int(asked) else jobs
+
+
+def limit_threads(jobs: int) -> None:
+    """Keep libraries that this process loads from now on to `jobs` threads."""
+    os.environ.update(thread_variables(jobs))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.balance.smote import balance_classes
+from fer_fast.balance.smote import balance_classes, require_balancing
 from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
@@ -54,6 +55,7 @@ def run_pipeline(
     SelectionInterrupted
         On Ctrl-C while the colony searches.
     """
+    require_balancing(settings.balance)
     clock = Clock()
     features = extract(settings, reporter=reporter, clock=clock)
     dataset = features.dataset
@@ -80,29 +82,24 @@ def run_pipeline(
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
-    def fit_and_score(subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
-        classifier = fit_classifier(
-            training.X,
-            training.y,
-            subset,
-            n_estimators=settings.trees,
-            random_state=run.seed,
-            n_jobs=run.jobs,
-        )
-        scores = score_held_out(
-            test.y, classifier.predict(test.X), shared, dataset.class_names, y_own=own_labels
-        )
-        return classifier, scores
-
+    final = _FinalForests(
+        training,
+        test,
+        shared,
+        dataset.class_names,
+        own_labels,
+        settings.section(ForestSettings),
+        run,
+    )
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
     with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
         with clock.stage("classifier"):
-            classifier, scores = fit_and_score(found.subset)
+            classifier, scores = final.fit_and_score(found.subset)
             task.advance(status="chosen features")
         with clock.stage("baselines"):
             baselines = {}
             for name, columns in others.items():
-                baselines[name] = fit_and_score(columns)[1]
+                baselines[name] = final.fit_and_score(columns)[1]
                 task.advance(status=name.replace("_", " "))
     return RunResult(
         settings=settings,
@@ -115,6 +112,37 @@ def run_pipeline(
         search=found,
         timings=clock.seconds,
     )
+
+
+@dataclass(frozen=True)
+class _FinalForests:
+    """Fits the same forest on one subset after another, and scores it on the same test rows."""
+
+    training: Rows
+    test: Rows
+    shared: NDArray[np.bool_]
+    class_names: tuple[str, ...]
+    own_labels: NDArray[np.int64] | None
+    forest: ForestSettings
+    run: RunSettings
+
+    def fit_and_score(self, subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
+        classifier = fit_classifier(
+            self.training.X,
+            self.training.y,
+            subset,
+            n_estimators=self.forest.trees,
+            random_state=self.run.seed,
+            n_jobs=self.run.jobs,
+        )
+        scores = score_held_out(
+            self.test.y,
+            classifier.predict(self.test.X),
+            self.shared,
+            self.class_names,
+            y_own=self.own_labels,
+        )
+        return classifier, scores
 
 
 def _shared_test_faces(dataset: FaceDataset) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from fer_fast.backbone.config import BackboneConfig
 from fer_fast.backbone.export import cached_model
 from fer_fast.backbone.weights import resolve_weights
+from fer_fast.environment import RUNTIMES, installed_versions
 from fer_fast.errors import OutputError
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.loading import load_faces
@@ -20,8 +22,10 @@ from fer_fast.progress import SILENT, Clock, Reporter
 from fer_fast.runtime.cuda import require_cuda
 from fer_fast.runtime.session import Session, open_session
 from fer_fast.settings import Settings
-from fer_fast.storage.cache import is_intact, seal
-from fer_fast.storage.files import cache_dir, remove_abandoned, written_whole
+from fer_fast.storage.cache import Cache, Entry
+
+_REVISION = 1
+"""Counts changes of how the same model turns the same faces into other features."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def model_with_head(
             seed=settings.seed,
         ),
         batch_size=settings.batch_size,
+        jobs=settings.jobs,
         reporter=reporter,
     )
 
@@ -112,7 +117,7 @@ def extract(
     """
     require_features(settings)
     clock = clock or Clock()
-    if freed := remove_abandoned():
+    if freed := Cache().tidy():
         reporter.note(f"cache: removed {freed / 1e6:,.1f} MB that a killed run had left behind")
     with clock.stage("data"):
         if dataset is None:
@@ -157,8 +162,8 @@ def cached_features(
 ) -> NDArray[np.float32]:
     """Return the features of every face, from the cache if they were computed before.
 
-    The cache's key is the data set's digest, the model's digest, the kind of device and the
-    precision: each rounds differently.
+    The cache's key is the data set's digest, the model's, the kind of device, the precision and the
+    release of ONNX Runtime: each rounds differently.
 
     Parameters
     ----------
@@ -173,23 +178,32 @@ def cached_features(
     ndarray of shape (n_faces, n_features), float32, C order
         Row i belongs to face i. Read-only and memory-mapped if it came from the cache.
     """
-    path = _cache_path(session, dataset)
-    if is_intact(path, reporter):
-        reporter.note(f"features: nothing to extract, all {len(dataset):,} faces are in the cache")
-        features: NDArray[np.float32] = np.load(path, mmap_mode="r")
-        return features
-    with reporter.task(f"features on {session.device}", len(dataset), "images") as task:
-        features = session.features(dataset.pixels, batch_size=batch_size, advance=task.advance)
+    computed: NDArray[np.float32] | None = None
+
+    def make(file: BinaryIO) -> None:
+        nonlocal computed
+        if computed is None:
+            with reporter.task(f"features on {session.device}", len(dataset), "images") as task:
+                computed = session.features(
+                    dataset.pixels, batch_size=batch_size, advance=task.advance
+                )
+        np.save(file, computed)
+
+    key = {
+        "dataset": dataset.digest,
+        "model": session.model_digest,
+        "device": [session.kind, session.precision],
+        "runtime": installed_versions(RUNTIMES),
+        "revision": _REVISION,
+    }
+    hit = f"features: nothing to extract, all {len(dataset):,} faces were met before"
     try:
-        with written_whole(path) as temporary:
-            np.save(temporary, features)
-        seal(path)
+        path = Cache(reporter).get_or_make(Entry("features", "faces", key, ".npy"), make, hit=hit)
     except OutputError as error:
-        reporter.warn(f"the features are not cached, the run goes on with them: {error}")
+        if computed is None:
+            raise
+        reporter.warn(f"the run goes on with features in memory alone: {error}")
+    if computed is not None:
+        return computed
+    features: NDArray[np.float32] = np.load(path, mmap_mode="r")
     return features
-
-
-def _cache_path(session: Session, dataset: FaceDataset) -> Path:
-    identity = (dataset.digest[:16], session.model_digest[:16], session.kind, session.precision)
-    name = "-".join(identity) + ".npy"
-    return cache_dir("features") / name

@@ -6,15 +6,19 @@ is a program of its own with which all three end: ``python -m MODULE ARGUMENTS``
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 
-from fer_fast.environment import install_line, missing_modules
+from fer_fast.environment import (
+    child_environment,
+    install_line,
+    missing_modules,
+    thread_variables,
+)
 from fer_fast.errors import FerFastError
 
 _MODULES = ("tensorflow", "keras", "tf2onnx", "h5py")
@@ -39,6 +43,8 @@ def run_keras(
     module: str,
     arguments: list[str],
     *,
+    folder: Path,
+    jobs: int,
     hear: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run a program of this package that imports TensorFlow, and wait for its end.
@@ -50,6 +56,10 @@ def run_keras(
     module : str
         Its full name.
     arguments : list of str
+    folder : Path
+        Of the caller's alone; the program's log and Keras' home are in it.
+    jobs : int
+        Threads that it may keep busy.
     hear : callable
         Given each line that it prints, as it comes.
 
@@ -62,10 +72,11 @@ def run_keras(
     require_keras()
     # `-P` keeps the folder where the user stands off the path: a numpy.py there is none of ours.
     command = [sys.executable, "-P", "-m", module, *arguments]
+    environment = _environment(folder / "keras", jobs)
     with (
-        tempfile.TemporaryFile("w+") as log,
+        (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as log,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment()
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
         ) as child,
     ):
         try:
@@ -80,12 +91,20 @@ def run_keras(
             raise _failure(task, child.returncode, log.read())
 
 
-def _environment() -> dict[str, str]:
-    """Return this process' environment without what would give Keras another backend or default."""
-    foreign = ("KERAS_BACKEND", "KERAS_HOME", "TF_USE_LEGACY_KERAS")
-    return {name: value for name, value in os.environ.items() if name not in foreign} | {
-        "KERAS_BACKEND": "tensorflow"
+def _environment(keras_home: Path, jobs: int) -> dict[str, str]:
+    """Return the child's environment: nothing of the user's Keras, no more threads than asked."""
+    ours = {
+        name: value
+        for name, value in child_environment().items()
+        if not name.startswith("KERAS_") and name != "TF_USE_LEGACY_KERAS"
     }
+    pools = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return (
+        ours
+        | {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(keras_home)}
+        | dict.fromkeys(pools, str(jobs))
+        | thread_variables(jobs)
+    )
 
 
 def _failure(task: str, status: int, log: str) -> FerFastError:

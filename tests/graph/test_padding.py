@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_fast.errors import FerFastError
-from fer_fast.graph.fp16 import write_half
-from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
+from fer_fast.graph.fp16 import half_precision
+from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING, with_explicit_padding
 from fer_fast.runtime.session import open_session
 
 
@@ -45,10 +45,12 @@ def test_every_convolution_pads_evenly_and_the_features_stay(
     model = random_model
     if precision == "fp16":
         model = tmp_path / "half.onnx"
-        write_half(random_model, model)
+        model.write_bytes(half_precision(random_model))
     _, before = _optimised(model, tmp_path / "before.onnx")
     assert len(_uneven(before)) == 4
-    runtime, after = _optimised(padded_apart(model), tmp_path / "after.onnx", KEEP_PADDING_APART)
+    runtime, after = _optimised(
+        with_explicit_padding(model), tmp_path / "after.onnx", KEEP_EXPLICIT_PADDING
+    )
     assert _uneven(after) == []
     (features,) = runtime.run(None, {"pixels": faces})
     expected = open_session(model, "cpu").features(faces)
@@ -59,4 +61,4 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.onnx").write_bytes(b"no model")
     for name in ("no.onnx", "missing.onnx"):
         with pytest.raises(FerFastError, match=f"{name} is no model"):
-            padded_apart(tmp_path / name)
+            with_explicit_padding(tmp_path / name)

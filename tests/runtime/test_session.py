@@ -141,7 +141,7 @@ def test_an_unknown_device_is_refused(random_model: Path) -> None:
 def _open_in_a_child(model: Path, device: str) -> subprocess.CompletedProcess[str]:
     script = (
         "from pathlib import Path\n"
-        "from fer_fast.backbone import open_session\n"
+        "from fer_fast.runtime.session import open_session\n"
         "from fer_fast.errors import DeviceError\n"
         "from fer_fast.progress import SILENT\n"
         "class Reporter(type(SILENT)):\n"

@@ -2,24 +2,16 @@
 
 import hashlib
 import os
-import signal
 import stat
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
 
 from fer_fast.errors import OutputError
-from fer_fast.storage.files import (
-    cache_dir,
-    file_digest,
-    folder_size,
-    remove_abandoned,
-    scratch_dir,
-    written_whole,
-)
+from fer_fast.storage.files import atomic_write, exclusive, file_digest, folder_size
 
 
 def names_in(folder: Path) -> list[str]:
@@ -28,7 +20,7 @@ def names_in(folder: Path) -> list[str]:
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
     path = tmp_path / "new" / "file.txt"
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("whole")
         assert not path.exists()
     assert path.read_text() == "whole"
@@ -39,7 +31,7 @@ def test_the_file_appears_when_the_block_ends(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, failure):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(failure), written_whole(path) as temporary:
+    with pytest.raises(failure), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise failure
     assert path.read_text() == "old"
@@ -50,7 +42,7 @@ def test_a_refused_write_says_where_and_why(tmp_path):
     path = tmp_path / "file.txt"
     with (
         pytest.raises(OutputError, match=r"cannot write .*file\.txt \(No space left"),
-        written_whole(path),
+        atomic_write(path),
         Path("/dev/full").open("wb", buffering=0) as full,
     ):
         full.write(b"x")
@@ -61,7 +53,7 @@ def test_a_folder_below_a_file_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(OutputError, match="cannot create the folder"),
-        written_whole(tmp_path / "file" / "below" / "x"),
+        atomic_write(tmp_path / "file" / "below" / "x"),
     ):
         pass
 
@@ -70,17 +62,11 @@ def test_others_may_read_what_the_umask_allows(tmp_path):
     path = tmp_path / "file.txt"
     before = os.umask(0o027)
     try:
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("x")
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-
-def test_the_environment_moves_the_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path / "elsewhere"))
-    assert cache_dir("features") == tmp_path / "elsewhere" / "features"
-    assert cache_dir("features").is_dir()
 
 
 def test_the_digest_is_sha256(tmp_path):
@@ -89,79 +75,111 @@ def test_the_digest_is_sha256(tmp_path):
     assert file_digest(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
 
 
-HOLD_A_FOLDER = """
-import sys, time
-from fer_fast.storage import scratch_dir
-with scratch_dir() as folder:
-    (folder / "below").mkdir()
-    (folder / "below" / "large").write_bytes(bytes(50_000))
-    print(folder, flush=True)
+def test_what_else_fails_in_the_block_is_not_called_a_refused_write(tmp_path):
+    path = tmp_path / "file.txt"
+    with pytest.raises(FileNotFoundError, match="missing"), atomic_write(path) as temporary:
+        temporary.write_text((tmp_path / "missing").read_text())
+    with pytest.raises(FileNotFoundError, match="no-such-program"), atomic_write(path):
+        subprocess.run(["/no-such-program"], check=False)
+    assert names_in(tmp_path) == []
+
+
+def test_the_umask_of_the_process_is_never_touched(tmp_path):
+    """Other threads write at the same time: theirs must not come out open to everyone."""
+    before = os.umask(0o077)
+    stop, seen = threading.Event(), set()
+
+    def write_beside():
+        for number in range(10_000):
+            if stop.is_set():
+                break
+            other = tmp_path / f"other-{number}"
+            os.close(os.open(other, os.O_CREAT | os.O_WRONLY, 0o666))
+            seen.add(stat.S_IMODE(other.stat().st_mode))
+
+    thread = threading.Thread(target=write_beside)
+    thread.start()
+    try:
+        for _ in range(50):
+            with atomic_write(tmp_path / "file.txt") as temporary:
+                temporary.write_text("x")
+    finally:
+        stop.set()
+        thread.join()
+        os.umask(before)
+    assert seen == {0o600}
+
+
+def test_file_and_folder_are_on_the_disk_before_the_old_file_is_gone(tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    synced, sync = [], os.fsync
+
+    def record(descriptor):
+        target = Path(f"/proc/self/fd/{descriptor}").resolve()
+        synced.append(("folder" if target.is_dir() else "file", path.read_text()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert synced == [("file", "old"), ("folder", "new")]
+
+
+HOLD_A_LOCK = """
+import sys
+from pathlib import Path
+from fer_fast.storage.files import exclusive
+with exclusive(Path(sys.argv[1])):
+    print("locked", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_scratch_folder_ends_with_its_block_whatever_happens(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
-    with pytest.raises(KeyboardInterrupt), scratch_dir() as folder:
-        (folder / "file").write_text("x")
-        raise KeyboardInterrupt
-    assert names_in(folder.parent) == []
-
-
-def test_a_scratch_folder_that_does_not_fit_is_refused_in_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
-    with (
-        pytest.raises(OutputError, match=r"cannot write .*unfinished \(No space left"),
-        scratch_dir(),
-        Path("/dev/full").open("wb", buffering=0) as full,
-    ):
-        full.write(b"x")
-    assert names_in(tmp_path / "unfinished") == []
-
-
-def test_a_temporary_file_is_abandoned_after_a_day(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
-    models = cache_dir("models")
-    with written_whole(models / "whole.onnx") as temporary:
-        temporary.write_bytes(bytes(3000))
-        assert remove_abandoned() == 0
-        killed = temporary.with_name(f"{temporary.name}.onnx")
-        for left in (killed, models / ".foreign"):
-            left.write_bytes(bytes(200))
-            os.utime(left, (0, time.time() - 90_000))
-        assert remove_abandoned() == 200
-    os.utime(models / "whole.onnx", (0, 0))
-    assert remove_abandoned() == 0
-    assert names_in(models) == [".foreign", "whole.onnx"]
-
-
-def test_only_what_a_killed_process_left_is_abandoned(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
+def test_a_lock_is_held_by_one_process_and_leaves_nothing(tmp_path):
+    lock = tmp_path / "lock"
+    waited = threading.Event()
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD_A_FOLDER],
+        [sys.executable, "-c", HOLD_A_LOCK, str(lock)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        folder = Path(process.stdout.readline().strip())
-        with scratch_dir() as own:
-            assert remove_abandoned() == 0
-            assert names_in(folder.parent) == sorted([folder.name, own.name])
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert names_in(folder.parent) == [folder.name]
-    assert folder_size(tmp_path) == 50_000
-    assert remove_abandoned() == 50_000
-    assert names_in(folder.parent) == []
+        assert process.stdout.readline() == "locked\n"
+
+        def let_go():
+            waited.set()
+            process.stdin.close()
+
+        with exclusive(lock, waiting=let_go):
+            assert waited.is_set()
+            assert process.wait() == 0
+    assert names_in(tmp_path) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may open every folder")
-def test_the_folder_of_another_user_stays(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path))
-    folder = cache_dir("unfinished", "foreign")
-    folder.chmod(0)
-    try:
-        assert remove_abandoned() == 0
-        assert folder.exists()
-    finally:
-        folder.chmod(0o700)
+def test_a_killed_process_lets_go_of_its_lock(tmp_path):
+    lock = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_A_LOCK, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.kill()
+    with exclusive(lock, waiting=lambda: pytest.fail("nobody holds it")):
+        assert lock.exists()
+    assert names_in(tmp_path) == []
+
+
+def test_where_no_lock_can_be_made_the_block_runs_all_the_same(tmp_path):
+    with exclusive(tmp_path / "missing" / "lock"):
+        pass
+
+
+def test_a_folder_has_the_size_of_its_files(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "file").write_bytes(bytes(1000))
+    (tmp_path / "dangling").symlink_to(tmp_path / "below" / "file")
+    linked = (tmp_path / "dangling").lstat().st_size
+    assert folder_size(tmp_path) == 1000 + linked

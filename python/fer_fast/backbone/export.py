@@ -6,13 +6,14 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 from fer_fast.backbone.config import OPSET, BackboneConfig
 from fer_fast.backbone.weights import Weights
 from fer_fast.keras_process import installed_maker, require_keras, run_keras
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage.cache import made_once
-from fer_fast.storage.files import scratch_dir, written_whole
+from fer_fast.storage.cache import Cache, Entry, scratch_dir
+from fer_fast.storage.files import atomic_write
 
 _REVISION = 2
 """Counts changes of `keras_to_onnx` that change the graph."""
@@ -31,7 +32,8 @@ def cached_model(weights: Weights, config: BackboneConfig, *, reporter: Reporter
     OutputError
         If the model cannot be written.
     """
-    return made_once(
+    entry = Entry(
+        "models",
         f"mobilenet-v2-{config.size}",
         {
             "weights": weights.digest,
@@ -39,10 +41,13 @@ def cached_model(weights: Weights, config: BackboneConfig, *, reporter: Reporter
             "opset": OPSET,
             "revision": _REVISION,
         },
+        ".onnx",
         installed_maker("tf2onnx"),
-        lambda path: export_model(weights, config, path, reporter=reporter),
-        note="backbone: exported before",
-        reporter=reporter,
+    )
+    return Cache(reporter).get_or_make(
+        entry,
+        lambda file: _export(weights, config, file, reporter),
+        hit="backbone: exported before",
     )
 
 
@@ -62,6 +67,11 @@ def export_model(
     OutputError
         If `out` cannot be written.
     """
+    with atomic_write(out) as temporary, temporary.open("wb") as file:
+        _export(weights, config, file, reporter)
+
+
+def _export(weights: Weights, config: BackboneConfig, file: BinaryIO, reporter: Reporter) -> None:
     require_keras()
     reporter.note(f"backbone: exporting MobileNetV2 at {config.size} px to ONNX")
     order = {"weights": str(weights.path.absolute()), "config": asdict(config)}
@@ -72,6 +82,10 @@ def export_model(
             "exporting the backbone",
             "fer_fast.backbone.keras_to_onnx",
             [str(request), str(model)],
+            folder=folder,
+            # Constants are folded on the way; their rounding must not depend on how threads share
+            # the work.
+            jobs=1,
         )
-        with written_whole(out) as temporary:
-            shutil.copyfile(model, temporary)
+        with model.open("rb") as exported:
+            shutil.copyfileobj(exported, file)

@@ -15,6 +15,7 @@ from fer_fast.cli.commands import audit, doctor, export, extract, pipeline, pred
 from fer_fast.cli.console import ConsoleReporter, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
 from fer_fast.cli.streams import GuardedStream, occupy_standard_descriptors
+from fer_fast.environment import available_cpus, limit_threads
 from fer_fast.errors import FerFastError, ParameterError
 
 DEFECT = READER_LEFT = 1
@@ -92,6 +93,8 @@ def _run(arguments: Sequence[str] | None, stdout: Console, stderr: Console) -> i
         show_traceback = options.debug
         if options.no_color:
             stdout.no_color = stderr.no_color = True
+        # Before the command imports what reads it.
+        limit_threads(getattr(options, "jobs", None) or available_cpus())
         with prompt_interrupts():
             status: int = options.run(options, stdout, ConsoleReporter(stderr))
         return status

@@ -16,6 +16,7 @@ from fer_fast.settings import (
     DeviceSettings,
     HeadSettings,
     Knob,
+    MachineSettings,
     Section,
     Settings,
     knobs,
@@ -27,8 +28,9 @@ FEATURE_SECTIONS: tuple[type[Section], ...] = (
     BackboneSettings,
     HeadSettings,
     DeviceSettings,
+    MachineSettings,
 )
-"""What decides the features."""
+"""What decides the features, and how fast they come."""
 
 
 def add_options(parser: argparse.ArgumentParser, sections: Iterable[type[Section]]) -> None:

@@ -7,6 +7,7 @@ refused is said once the run is over.
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import sys
 from contextlib import suppress
@@ -44,7 +45,7 @@ class GuardedStream:
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self.refusal: OSError | None = None
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="fer-fast-plain")
 
     def __getattr__(self, name: str) -> Any:

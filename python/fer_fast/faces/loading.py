@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from fer_fast.errors import DataError, OutputError
 from fer_fast.faces.dataset import FaceDataset, Split
@@ -22,13 +23,15 @@ from fer_fast.faces.readers.archive import (
 from fer_fast.faces.readers.contents import contents
 from fer_fast.faces.readers.files import Entry
 from fer_fast.faces.readers.folder import folder_files
-from fer_fast.faces.readers.npz import read_npz, save_npz
+from fer_fast.faces.readers.npz import read_npz, write_npz
 from fer_fast.faces.readers.table import LineReader, read_table
 from fer_fast.faces.readers.tree import PictureTree
 from fer_fast.faces.splitting import with_validation_split
 from fer_fast.faces.synthetic.generator import synthetic_faces
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage.files import cache_dir, file_digest
+from fer_fast.storage.cache import Cache
+from fer_fast.storage.cache import Entry as CacheEntry
+from fer_fast.storage.files import file_digest
 
 _TABLE_REVISION, _ARCHIVE_REVISION, _TREE_REVISION = 1, 2, 2
 """Raised whenever a reader changes what it makes of the same file."""
@@ -98,34 +101,27 @@ def _read(path: Path, reporter: Reporter) -> FaceDataset:
             return read_npz(path, str(path))
     with _reading(path):
         found = _find(path, reporter)
-    cached = _cached_copy(found.key, reporter)
-    if cached is not None and cached.exists():
-        try:
-            dataset = read_npz(cached, str(path))
-        except (DataError, OSError) as error:
-            reporter.warn(f"the cached copy of {path} cannot be used ({error}): reading it again")
-        else:
-            reporter.note(f"{path}: {len(dataset):,} faces from the cache ({cached})")
-            return dataset
-    with _reading(path):
-        dataset = found.read(reporter)
-    kept = ""
-    if cached is not None:
-        try:
-            save_npz(dataset, cached)
-            kept = f", and kept in the cache ({cached})"
-        except OutputError as error:
-            reporter.warn(f"the faces are not cached, the run goes on with them: {error}")
-    reporter.note(f"{path}: {len(dataset):,} faces read{kept}")
-    return dataset
+    dataset: FaceDataset | None = None
 
+    def make(file: BinaryIO) -> None:
+        nonlocal dataset
+        with _reading(path):
+            dataset = dataset or found.read(reporter)
+        write_npz(dataset, file)
 
-def _cached_copy(key: str, reporter: Reporter) -> Path | None:
+    entry = CacheEntry("datasets", "faces", {"content": found.key}, ".npz")
     try:
-        return cache_dir("datasets") / f"{key}.npz"
+        cached = Cache(reporter).get_or_make(entry, make)
     except OutputError as error:
-        reporter.warn(f"the faces are not cached, the run goes on without: {error}")
-        return None
+        if dataset is None:
+            raise
+        reporter.warn(f"the run goes on with the faces in memory alone: {error}")
+    if dataset is not None:
+        reporter.note(f"{path}: {len(dataset):,} faces read")
+        return dataset
+    known = read_npz(cached, str(path))
+    reporter.note(f"{path}: {len(known):,} faces from the cache ({cached})")
+    return known
 
 
 @contextmanager

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from fer_fast.errors import ParameterError
+from fer_fast.graph.edit import (
+    add_constants,
+    constants,
+    model_bytes,
+    order_constants,
+    read_model,
+    rename_values,
+    replace_nodes,
+)
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage.cache import is_intact, seal
-from fer_fast.storage.files import cache_dir, file_digest, written_whole
+from fer_fast.storage.cache import Cache, Entry
+from fer_fast.storage.files import file_digest
 
-_REVISION = 1
-"""Counts changes of `write_half` that change its result."""
+_REVISION = 2
+"""Counts changes of `half_precision` that change its result."""
 
 _CONVOLUTIONS_OF_FIRST_BLOCK = 3
 """Conv1, and the depthwise and pointwise convolutions of ``expanded_conv``."""
@@ -29,31 +37,33 @@ def cached_half(model: Path, *, reporter: Reporter = SILENT) -> Path:
     OutputError
         If the converted model cannot be written.
     """
-    key = hashlib.sha256(f"{file_digest(model)} {_REVISION}".encode()).hexdigest()[:16]
-    path = cache_dir("models") / f"fp16-{key}-{model.name}"
-    if not is_intact(path, reporter):
+    key = {"model": file_digest(model), "revision": _REVISION}
+
+    def convert() -> bytes:
         reporter.note("backbone: converting to half precision")
-        write_half(model, path)
-        seal(path)
-    return path
+        return half_precision(model)
+
+    return Cache(reporter).get_or_make(
+        Entry("models", "mobilenet-v2-fp16", key, ".onnx"), lambda file: file.write(convert())
+    )
 
 
-def write_half(model: Path, out: Path) -> None:
-    """Write an exported model with float16 weights and activations.
+def half_precision(model: Path) -> bytes:
+    """Return an exported model with float16 weights and activations.
 
     Pixels still come in as uint8, and features still go out as float32.
 
     Raises
     ------
+    FerFastError
+        If `model` is no ONNX model.
     ParameterError
         If the model ends in the backbone's first block, which stays in single precision.
-    OutputError
-        If `out` cannot be written.
     """
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    proto = read_model(model)
 
-    proto = onnx.load(model)
+    from onnx import TensorProto, helper
+
     graph = proto.graph
     nodes, features = list(graph.node), graph.output[0].name
     convolutions = [at for at, node in enumerate(nodes) if node.op_type == "Conv"]
@@ -67,30 +77,19 @@ def write_half(model: Path, out: Path) -> None:
 
     read = {name for node in rest for name in node.input}
     activations = sorted(read & {name for node in first_block for name in node.output})
-    constants = [
-        constant
-        for constant in graph.initializer
-        if constant.name in read and constant.data_type == TensorProto.FLOAT
-    ]
-    half = {name: f"{name}_half" for name in [*activations, *(c.name for c in constants), features]}
-    for node in rest:
-        node.input[:] = [half.get(name, name) for name in node.input]
-        node.output[:] = [half.get(name, name) for name in node.output]
+    single = {
+        name: value
+        for name, value in constants(graph).items()
+        if name in read and value.dtype == np.float32
+    }
+    half = {name: f"{name}_half" for name in [*activations, *single, features]}
+    rename_values(rest, half)
     to_half = [
         helper.make_node("Cast", [name], [half[name]], to=TensorProto.FLOAT16)
         for name in activations
     ]
     to_single = helper.make_node("Cast", [half[features]], [features], to=TensorProto.FLOAT)
-    del graph.node[:]
-    graph.node.extend([*first_block, *to_half, *rest, to_single])
-
-    halved = [
-        numpy_helper.from_array(numpy_helper.to_array(c).astype(np.float16), half[c.name])
-        for c in constants
-    ]
-    used = {name for node in graph.node for name in node.input}
-    kept = [constant for constant in graph.initializer if constant.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend([*kept, *halved])
-    with written_whole(out) as temporary:
-        temporary.write_bytes(proto.SerializeToString(deterministic=True))
+    replace_nodes(graph, [*first_block, *to_half, *rest, to_single])
+    add_constants(graph, {half[name]: value.astype(np.float16) for name, value in single.items()})
+    order_constants(graph)
+    return model_bytes(proto)

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.storage.files import written_whole
+from fer_fast.graph.edit import (
+    add_constants,
+    model_bytes,
+    read_model,
+    rename_values,
+    replace_nodes,
+    replace_output,
+)
 
 FloatArray = NDArray[np.float32]
 
@@ -52,8 +59,8 @@ class DenseHead:
         return X
 
 
-def append_head(backbone: Path, head: DenseHead, out: Path) -> None:
-    """Write the backbone and its head as one ONNX file.
+def append_head(backbone: Path, head: DenseHead) -> bytes:
+    """Return the backbone and its head as one ONNX model, the bytes of its file.
 
     Its input is the backbone's, ``pixels`` of shape (n, 48, 48), uint8. Its output ``features``,
     float32 (n, n_features), is the mean of the head's activations on the face and on its mirror
@@ -62,24 +69,26 @@ def append_head(backbone: Path, head: DenseHead, out: Path) -> None:
     Parameters
     ----------
     backbone : Path
-        An ONNX file that `fer_fast.backbone.export_model` wrote.
+        An ONNX file that `fer_fast.backbone.export.export_model` wrote.
     head : DenseHead
-    out : Path
 
     Raises
     ------
-    OutputError
-        If `out` cannot be written.
+    FerFastError
+        If `backbone` is no ONNX model.
     """
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    model = onnx.load(backbone)
+    model = read_model(backbone)
     graph = model.graph
     (pixels,), (output,) = graph.input, graph.output
-    for node in graph.node:
-        node.input[:] = ["head_images" if name == pixels.name else name for name in node.input]
-        node.output[:] = ["head_0" if name == output.name else name for name in node.output]
+    rename_values(graph.node, {pixels.name: "head_images", output.name: "head_0"})
+    mirroring, dense = _mirroring(pixels.name), _dense(head, output.name)
+    replace_nodes(graph, [*mirroring, *graph.node, *dense])
+    add_constants(graph, _constants(head))
+    replace_output(graph, head.n_features)
+    return model_bytes(model)
+
+
+def _constants(head: DenseHead) -> dict[str, NDArray[Any]]:
     constants: dict[str, NDArray[Any]] = {
         "head_from_last": np.array([-1], dtype=np.int64),
         "head_before_first": np.array([np.iinfo(np.int64).min], dtype=np.int64),
@@ -87,39 +96,40 @@ def append_head(backbone: Path, head: DenseHead, out: Path) -> None:
         "head_pair_shape": np.array([2, -1, head.n_features], dtype=np.int64),
         "head_pair_axis": np.array([0], dtype=np.int64),
     }
-    mirroring = [
-        helper.make_node(
-            "Slice",
-            [pixels.name, "head_from_last", "head_before_first", "head_columns", "head_from_last"],
-            ["head_mirrored"],
-        ),
-        helper.make_node("Concat", [pixels.name, "head_mirrored"], ["head_images"], axis=0),
-    ]
-    dense = []
     for position, (weights, bias) in enumerate(head.layers):
         constants[f"head_weights_{position}"] = weights
         constants[f"head_bias_{position}"] = bias
         constants[f"head_shape_{position}"] = np.array([-1, len(weights)], dtype=np.int64)
+    return constants
+
+
+def _mirroring(pixels: str) -> list[Any]:
+    """Return the nodes that put the mirror images after the faces, as ``head_images``."""
+    from onnx import helper
+
+    backwards = ["head_from_last", "head_before_first", "head_columns", "head_from_last"]
+    return [
+        helper.make_node("Slice", [pixels, *backwards], ["head_mirrored"]),
+        helper.make_node("Concat", [pixels, "head_mirrored"], ["head_images"], axis=0),
+    ]
+
+
+def _dense(head: DenseHead, output: str) -> list[Any]:
+    """Return the nodes from ``head_0``, the backbone's features, to the mean of both images."""
+    from onnx import helper
+
+    nodes = []
+    for position in range(len(head.layers)):
         flat = f"head_flat_{position}"
         names = [flat, f"head_weights_{position}", f"head_bias_{position}"]
-        dense += [
+        nodes += [
             helper.make_node("Reshape", [f"head_{position}", f"head_shape_{position}"], [flat]),
             helper.make_node("Gemm", names, [f"head_sum_{position}"]),
             helper.make_node("Relu", [f"head_sum_{position}"], [f"head_{position + 1}"]),
         ]
-    averaging = [
-        helper.make_node("Reshape", [f"head_{len(head.layers)}", "head_pair_shape"], ["head_pair"]),
-        helper.make_node("ReduceMean", ["head_pair", "head_pair_axis"], [output.name], keepdims=0),
+    last = f"head_{len(head.layers)}"
+    return [
+        *nodes,
+        helper.make_node("Reshape", [last, "head_pair_shape"], ["head_pair"]),
+        helper.make_node("ReduceMean", ["head_pair", "head_pair_axis"], [output], keepdims=0),
     ]
-    nodes = [*mirroring, *graph.node, *dense, *averaging]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(
-        numpy_helper.from_array(value, name) for name, value in constants.items()
-    )
-    shape: list[str | int | None] = ["n", head.n_features]
-    output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.FLOAT, shape))
-    # The shapes noted inside are those of one image for one face; here a face has two.
-    del graph.value_info[:]
-    with written_whole(out) as temporary:
-        temporary.write_bytes(model.SerializeToString(deterministic=True))

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fer_fast.backbone.padding import padded_apart
 from fer_fast.classifier.calibration import Calibration, Isotonic, Temperature
 from fer_fast.errors import ParameterError
-from fer_fast.storage import written_whole
+from fer_fast.graph.padding import with_explicit_padding
+from fer_fast.storage.files import atomic_write
 
 CLASSIFIER_NODES = "classifier/"
 """How the names of all nodes start that follow the backbone."""
@@ -64,7 +64,7 @@ def write_onefile(
     from onnx import TensorProto, compose, helper, numpy_helper
 
     # Ready for CUDA; on the CPU, ONNX Runtime joins the padding with the convolutions again.
-    body = onnx.load_from_string(padded_apart(backbone))
+    body = onnx.load_from_string(with_explicit_padding(backbone))
     (pixels,), (features,) = body.graph.input, body.graph.output
     tail = compose.add_prefix(classifier, CLASSIFIER_NODES)
     (taken,), (said,) = tail.graph.input, tail.graph.output
@@ -108,7 +108,7 @@ def write_onefile(
     )
     helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
-    with written_whole(out) as temporary:
+    with atomic_write(out) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_fast.errors import FerFastError
+from fer_fast.graph.edit import (
+    add_constants,
+    integers,
+    model_bytes,
+    read_model,
+    replace_nodes,
+    set_input,
+    set_integers,
+)
 
-KEEP_PADDING_APART = ("optimization.disable_specified_optimizers", "Pad_Fusion")
-"""The entry of a session's configuration that stops ONNX Runtime from undoing `padded_apart`."""
+KEEP_EXPLICIT_PADDING = ("optimization.disable_specified_optimizers", "Pad_Fusion")
+"""The entry of a session's configuration that stops ONNX Runtime from undoing
+`with_explicit_padding`."""
 
 
-def padded_apart(model: Path) -> bytes:
+def with_explicit_padding(model: Path) -> bytes:
     """Return `model` with steps of their own for padding that differs from side to side.
 
     TensorFlow pads an image of even size after its end alone where the stride is 2. ONNX Runtime
@@ -24,29 +33,22 @@ def padded_apart(model: Path) -> bytes:
     FerFastError
         If `model` is no ONNX model.
     """
-    import onnx
-    from google.protobuf.message import DecodeError
-    from onnx import helper, numpy_helper
+    proto = read_model(model)
 
-    try:
-        proto = onnx.load(model)
-    except (OSError, DecodeError) as error:
-        raise FerFastError(f"{model} is no model that ONNX Runtime can open ({error})") from error
-    graph = proto.graph
+    from onnx import helper
+
     nodes = []
-    for node in graph.node:
-        for pads in (a.ints for a in node.attribute if node.op_type == "Conv" and a.name == "pads"):
-            before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
-            if before != after:
-                # Images and channels, the first two dimensions, get none.
-                sides = np.array([0, 0, *before, 0, 0, *after], dtype=np.int64)
-                name, padded = f"{node.output[0]}_pads", f"{node.output[0]}_padded"
-                graph.initializer.append(numpy_helper.from_array(sides, name))
-                nodes.append(helper.make_node("Pad", [node.input[0], name], [padded]))
-                node.input[0] = padded
-                pads[:] = [0] * len(pads)
+    for node in proto.graph.node:
+        pads = integers(node, "pads") if node.op_type == "Conv" else []
+        before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
+        if before != after:
+            # Images and channels, the first two dimensions, get none.
+            sides = np.array([0, 0, *before, 0, 0, *after], dtype=np.int64)
+            name, padded = f"{node.output[0]}_pads", f"{node.output[0]}_padded"
+            add_constants(proto.graph, {name: sides})
+            nodes.append(helper.make_node("Pad", [node.input[0], name], [padded]))
+            set_input(node, 0, padded)
+            set_integers(node, "pads", [0] * len(pads))
         nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    content: bytes = proto.SerializeToString()
-    return content
+    replace_nodes(proto.graph, nodes)
+    return model_bytes(proto)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_fast.environment import available_cpus
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.graph.head import DenseHead, append_head
 from fer_fast.head.config import HeadConfig
@@ -16,8 +18,7 @@ from fer_fast.head.views import training_views
 from fer_fast.keras_process import installed_maker, require_keras, run_keras
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.runtime.session import Session
-from fer_fast.storage.cache import made_once
-from fer_fast.storage.files import scratch_dir
+from fer_fast.storage.cache import Cache, Entry, scratch_dir
 
 _REVISION = 1
 """Counts changes of `keras_training` that change the head."""
@@ -30,6 +31,7 @@ def cached_head_model(
     config: HeadConfig,
     *,
     batch_size: int | None = None,
+    jobs: int | None = None,
     reporter: Reporter = SILENT,
 ) -> Path:
     """Return the path, in the cache, of the backbone with a head trained on the data set.
@@ -48,6 +50,8 @@ def cached_head_model(
     config : HeadConfig
     batch_size : int or None
         Faces in one call of the backbone; None: a good one for the device.
+    jobs : int or None
+        Threads that work at once; None: as many as there are CPUs.
     reporter : Reporter
 
     Raises
@@ -58,11 +62,15 @@ def cached_head_model(
         If a file cannot be written.
     """
 
-    def make(path: Path) -> None:
-        head = train_head(session, dataset, config, batch_size=batch_size, reporter=reporter)
-        append_head(backbone, head, path)
+    @functools.cache
+    def model() -> bytes:
+        head = train_head(
+            session, dataset, config, batch_size=batch_size, jobs=jobs, reporter=reporter
+        )
+        return append_head(backbone, head)
 
-    return made_once(
+    entry = Entry(
+        "models",
         "mobilenet-v2-head",
         {
             "backbone": session.model_digest,
@@ -71,10 +79,11 @@ def cached_head_model(
             "config": asdict(config),
             "revision": _REVISION,
         },
+        ".onnx",
         installed_maker("keras"),
-        make,
-        note="head: trained before",
-        reporter=reporter,
+    )
+    return Cache(reporter).get_or_make(
+        entry, lambda file: file.write(model()), hit="head: trained before"
     )
 
 
@@ -84,6 +93,7 @@ def train_head(
     config: HeadConfig,
     *,
     batch_size: int | None = None,
+    jobs: int | None = None,
     reporter: Reporter = SILENT,
 ) -> DenseHead:
     """Train the dense layers on Training.
@@ -101,6 +111,8 @@ def train_head(
     config : HeadConfig
     batch_size : int or None
         Faces in one call of the backbone; None: a good one for the device.
+    jobs : int or None
+        Threads that work at once; None: as many as there are CPUs.
     reporter : Reporter
 
     Raises
@@ -124,10 +136,16 @@ def train_head(
         np.save(folder / "validation_labels.npy", dataset.labels[validation])
         order = asdict(config) | {"n_classes": len(dataset.label_set)}
         (folder / "config.json").write_text(json.dumps(order))
-        return fit_head(folder, config, reporter=reporter)
+        return fit_head(folder, config, jobs=jobs, reporter=reporter)
 
 
-def fit_head(folder: Path, config: HeadConfig, *, reporter: Reporter = SILENT) -> DenseHead:
+def fit_head(
+    folder: Path,
+    config: HeadConfig,
+    *,
+    jobs: int | None = None,
+    reporter: Reporter = SILENT,
+) -> DenseHead:
     """Run `keras_training` on the files of a folder and read what it wrote."""
     best = 0.0
     with reporter.task("training the dense head", config.epochs, "epochs") as task:
@@ -137,7 +155,14 @@ def fit_head(folder: Path, config: HeadConfig, *, reporter: Reporter = SILENT) -
             best = max(best, json.loads(line)["accuracy"])
             task.advance(status=f"best accuracy on PublicTest {best:.4f}")
 
-        run_keras("training the head", "fer_fast.head.keras_training", [str(folder)], hear=hear)
+        run_keras(
+            "training the head",
+            "fer_fast.head.keras_training",
+            [str(folder)],
+            folder=folder,
+            jobs=jobs or available_cpus(),
+            hear=hear,
+        )
     reporter.note(f"head: its own accuracy on PublicTest is {best:.4f}")
     return _read_head(folder / "head.npz", len(config.units))
 

@@ -259,14 +259,14 @@ class ExpressionModel:
 
 def _open_on_cuda(path: Path) -> Any:
     """Open a model whose backbone computes on CUDA, and its classifier on the CPU."""
-    from fer_fast.backbone.cuda import provider_options
-    from fer_fast.backbone.devices import require_cuda
-    from fer_fast.backbone.padding import KEEP_PADDING_APART
     from fer_fast.graph.onefile import CLASSIFIER_NODES
+    from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING
+    from fer_fast.runtime.buffers import provider_options
+    from fer_fast.runtime.cuda import require_cuda
 
     require_cuda()
     options = session_options(threads=1)
-    options.add_session_config_entry(*KEEP_PADDING_APART)
+    options.add_session_config_entry(*KEEP_EXPLICIT_PADDING)
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     cuda = ("CUDAExecutionProvider", provider_options("fp32"))
     session = open_session(path, options, [cuda, "CPUExecutionProvider"])

@@ -21,7 +21,7 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.runs.metrics import metrics_document
 from fer_fast.runs.result import RunResult
 from fer_fast.settings import PATH_ERRORS, config_text
-from fer_fast.storage.files import make_dir, written_whole
+from fer_fast.storage.files import atomic_write, make_dir
 
 _ID_FORMAT = "%Y%m%dT%H%M%S"
 
@@ -144,7 +144,7 @@ class RunFolder:
         Load it with ``skops.io.load(path, trusted=["sklearn.tree._tree.Tree"])``; its columns are
         the features of the selection, in order.
         """
-        with written_whole(self.forest) as temporary:
+        with atomic_write(self.forest) as temporary:
             # The default level takes more than twice as long for a tenth less.
             skops.io.dump(classifier.forest, temporary, compression=ZIP_DEFLATED, compresslevel=3)
             with ZipFile(temporary, "a") as archive:
@@ -182,5 +182,5 @@ class RunFolder:
 
 
 def _write(path: Path, text: str) -> None:
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors=PATH_ERRORS)

@@ -1,4 +1,4 @@
-"""Whether this machine can compute on CUDA, and what it lacks if not.
+"""Whether this machine can compute on CUDA, what it lacks if not, and the options if so.
 
 Every piece is tried by loading it: what ONNX Runtime says of itself without trying, its list of
 providers and its device, is the same on a machine without a GPU.
@@ -18,6 +18,7 @@ from typing import Any
 
 from fer_fast.environment import PIP
 from fer_fast.errors import DeviceError
+from fer_fast.settings import Precision
 
 INSTALL_RUNTIME = (
     f"run `{PIP} uninstall onnxruntime onnxruntime-gpu` and "
@@ -26,7 +27,13 @@ INSTALL_RUNTIME = (
 """Both distributions fill the same folder: removing one alone would break the other."""
 
 CUDA_MAJOR = 13
-"""The CUDA that ONNX Runtime 1.28 and later are built for."""
+"""The CUDA that ONNX Runtime 1.29 and later are built for."""
+
+COMPILED_FOR = ((7, 5), (8, 0), (9, 0), (12, 0))
+"""The compute capabilities that ONNX Runtime's wheels hold code for, each good for later minors.
+
+They hold none that a driver could compile for others: on those the first kernel would fail.
+"""
 
 CUDA_LIBRARIES = {
     "cudart": ("libcudart.so.13", "nvidia-cuda-runtime"),
@@ -48,11 +55,14 @@ class CudaDevice:
     memory_bytes : int
     driver_cuda : tuple of int
         Major and minor version of the newest CUDA that the driver supports.
+    capability : tuple of int
+        Major and minor version of its compute capability.
     """
 
     name: str
     memory_bytes: int
     driver_cuda: tuple[int, int]
+    capability: tuple[int, int]
 
 
 def require_cuda() -> str:
@@ -75,6 +85,8 @@ def require_cuda() -> str:
 def require_runtime() -> Any:
     """Return the module ``onnxruntime``, or raise `DeviceError` if it is missing or damaged."""
     try:
+        # It reports its use to its makers unless told not to before it is loaded.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         # What an uninstalled wheel leaves behind is imported too, as a package without contents.
@@ -82,6 +94,19 @@ def require_runtime() -> Any:
     except (ImportError, AttributeError) as error:
         raise DeviceError(f"ONNX Runtime cannot be used ({error}): {INSTALL_RUNTIME}") from error
     return onnxruntime
+
+
+def provider_options(precision: Precision) -> dict[str, str]:
+    """Return the options of ONNX Runtime's CUDA execution provider."""
+    return {
+        # Trying every algorithm would be repeated for each new batch size.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        # Batches are all of one size: growing by powers of two would hold memory for nothing.
+        "arena_extend_strategy": "kSameAsRequested",
+        # Without it, ONNX Runtime bars tensor cores from half precision too. With it, what fp16
+        # leaves in single precision, the first block, is rounded to TF32 where cuDNN chooses so.
+        "use_tf32": "0" if precision == "fp32" else "1",
+    }
 
 
 def require_cuda_build() -> None:
@@ -118,7 +143,43 @@ def require_cuda_device() -> CudaDevice:
     driver.cuDeviceGet(ctypes.byref(device), 0)
     driver.cuDeviceGetName(name, len(name), device)
     driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
-    return CudaDevice(name.value.decode(), memory.value, version)
+    capability = (
+        _attribute(driver, _CAPABILITY_MAJOR, device),
+        _attribute(driver, _CAPABILITY_MINOR, device),
+    )
+    if not any(major == capability[0] and minor <= capability[1] for major, minor in COMPILED_FOR):
+        raise DeviceError(
+            f"{name.value.decode()} has compute capability {capability[0]}.{capability[1]}, and "
+            "ONNX Runtime's wheels hold code for "
+            f"{', '.join(f'{major}.{minor}' for major, minor in COMPILED_FOR)} and later minors of "
+            "each: use another GPU, or the CPU"
+        )
+    return CudaDevice(name.value.decode(), memory.value, version, capability)
+
+
+_CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
+"""Of the driver's enumeration CUdevice_attribute."""
+
+
+def _attribute(driver: ctypes.CDLL, attribute: int, device: ctypes.c_int) -> int:
+    value = ctypes.c_int()
+    driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+    return value.value
+
+
+def free_memory() -> int:
+    """Return the bytes that are free on the first CUDA device.
+
+    Raises
+    ------
+    DeviceError
+        If CUDA's runtime library is missing, or the device does not answer.
+    """
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    status = require_cuda_library("cudart").cudaMemGetInfo(ctypes.byref(free), ctypes.byref(total))
+    if status != 0:
+        raise DeviceError(f"the CUDA device does not answer (error {status}): check nvidia-smi")
+    return free.value
 
 
 def require_cuda_library(library: str) -> ctypes.CDLL:

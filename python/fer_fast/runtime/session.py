@@ -2,102 +2,72 @@
 
 from __future__ import annotations
 
-import re
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from threading import Lock
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from fer_fast.environment import available_cpus
 from fer_fast.errors import DeviceError, FerFastError, ParameterError
-from fer_fast.faces.dataset import FACE_SIDE
+from fer_fast.graph.cost import face_bytes
 from fer_fast.graph.fp16 import cached_half
-from fer_fast.graph.padding import KEEP_PADDING_APART, padded_apart
+from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING, with_explicit_padding
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.runtime.buffers import pinned_array, provider_options
-from fer_fast.runtime.cuda import require_cuda, require_runtime
+from fer_fast.runtime.cuda import free_memory, provider_options, require_cuda, require_runtime
+from fer_fast.runtime.failures import DeviceMemoryError, device_error, onnxruntime_errors, reason
+from fer_fast.runtime.lanes import CPU_BATCH, Lanes, Plan, plan_cuda
 from fer_fast.settings import Device, Precision
 from fer_fast.storage.files import file_digest
 
 _WARNING, _FATAL = 2, 4
 """ONNX Runtime's log levels: its default, and the one that writes nothing past the reporter."""
 
-
-@dataclass(frozen=True)
-class _Kind:
-    """How a kind of device is kept busy.
-
-    A lane is a thread with one batch's buffers. On CPU, one lane per core, each computing a batch
-    alone, scales better than threads inside a batch, and degrades far less on a shared machine. On
-    CUDA, two lanes: one copies while the other computes.
-    """
-
-    provider: str
-    lanes: Callable[[], int]
-    batch_size: int
-    allocate: Callable[[tuple[int, ...], DTypeLike], NDArray[Any]]
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-_KINDS = {
-    "cpu": _Kind("CPUExecutionProvider", available_cpus, 32, np.zeros),
-    "cuda": _Kind("CUDAExecutionProvider", lambda: 2, 1024, pinned_array),
-}
-
-
-class _Lane:
-    """The buffers of one batch, bound to a model's input and output."""
-
-    def __init__(self, runtime: Any, kind: _Kind, batch_size: int, n_features: int) -> None:
-        self._runtime = runtime
-        self._pixels = kind.allocate((batch_size, FACE_SIDE, FACE_SIDE), np.uint8)
-        self._features = kind.allocate((batch_size, n_features), np.float32)
-        self._binding = runtime.io_binding()
-        # "cpu" is where the buffers are; ONNX Runtime copies them to and from its device.
-        for bind, name, buffer in (
-            (self._binding.bind_input, "pixels", self._pixels),
-            (self._binding.bind_output, "features", self._features),
-        ):
-            bind(name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
-
-    def compute(self, pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
-        # A last batch with fewer faces is filled up by older ones: for each new batch size the
-        # device would plan its convolutions anew.
-        self._pixels[: len(pixels)] = pixels
-        self._runtime.run_with_iobinding(self._binding)
-        out[:] = self._features[: len(pixels)]
-
-
-@dataclass(frozen=True)
 class Session:
-    """A loaded model.
+    """A loaded model, made by `open_session`. Several threads may compute with one.
 
     Attributes
     ----------
-    device : str
-        ``"cpu"``, or ``"cuda:"`` and the device's name.
-    precision : {"fp32", "tf32", "fp16"}
     model_digest : str
         SHA-256 of the exported model's file, in hexadecimal.
     n_features : int
         Width of the features.
     """
 
-    device: str
-    precision: Precision
-    model_digest: str
-    n_features: int
-    _runtime: Any
+    def __init__(self, opened: _Opened, fall_back: _FallBack | None, reporter: Reporter) -> None:
+        self.model_digest = opened.model_digest
+        self.n_features = opened.n_features
+        self._opened = opened
+        self._fall_back = fall_back
+        self._reporter = reporter
+        self._lock = Lock()
+
+    @property
+    def device(self) -> str:
+        """``"cpu"``, or ``"cuda:"`` and the device's name; ``"auto"`` may end on the CPU."""
+        return self._opened.device
 
     @property
     def kind(self) -> str:
         """``"cpu"`` or ``"cuda"``."""
-        return self.device.partition(":")[0]
+        return self._opened.plan.kind
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic: fp32, tf32 or fp16."""
+        return self._opened.precision
+
+    @property
+    def plan(self) -> Plan:
+        """How many faces a call takes where the caller does not say, and how many calls run."""
+        return self._opened.plan
 
     def features(
         self,
@@ -107,6 +77,10 @@ class Session:
         advance: Callable[[int], None] = lambda _: None,
     ) -> NDArray[np.float32]:
         """Compute the features of faces.
+
+        Where a device's memory does not do, the batch is halved, for this call and later ones. A
+        session that was opened on ``"auto"`` computes all of them on the CPU if the device fails
+        for another reason. Both are said as a warning.
 
         Parameters
         ----------
@@ -123,53 +97,113 @@ class Session:
         Raises
         ------
         DeviceError
-            If the device fails, mostly for lack of memory.
+            If the device fails.
         """
-        kind = _KINDS[self.kind]
-        batch = min(kind.batch_size if batch_size is None else batch_size, max(len(pixels), 1))
-        if batch < 1:
+        if batch_size is not None and batch_size < 1:
             raise ParameterError(f"the batch size is {batch_size}: give at least 1")
         out = np.empty((len(pixels), self.n_features), dtype=np.float32)
-        starts = range(0, len(pixels), batch)
-        lanes: SimpleQueue[_Lane] = SimpleQueue()
-        n_lanes = max(1, min(kind.lanes(), len(starts)))
-        for _ in range(n_lanes):
-            lanes.put(_Lane(self._runtime, kind, batch, self.n_features))
-
-        def compute(start: int) -> int:
-            rows = slice(start, start + batch)
-            lane = lanes.get()
-            try:
-                lane.compute(pixels[rows], out[rows])
-            finally:
-                lanes.put(lane)
-            return len(out[rows])
-
+        count = _HighWater(advance)
+        opened = self._opened
         try:
-            for done in _in_threads(compute, starts, n_lanes):
-                advance(done)
-        except _onnxruntime_errors() as error:
-            raise DeviceError(
-                f"{self.device} failed on a batch of {batch} faces, "
-                f"try a smaller --batch-size ({_reason(error)})"
-            ) from error
+            self._compute(opened, pixels, out, batch_size, count)
+        except DeviceError as error:
+            # All of them again: two devices round differently.
+            self._compute(self._without(opened, error), pixels, out, batch_size, count)
         return out
 
+    def _compute(
+        self,
+        opened: _Opened,
+        pixels: NDArray[np.uint8],
+        out: NDArray[np.float32],
+        batch_size: int | None,
+        count: _HighWater,
+    ) -> None:
+        most = opened.plan.batch_size if batch_size is None else batch_size
+        done = 0
+        while done < len(pixels):
+            size = opened.plan.size_for(len(pixels), min(most, opened.largest or most))
+            for n in self._attempt(opened, pixels[done:], out[done:], size):
+                done += n
+                count.reach(done)
 
-def _in_threads(work: Callable[[int], int], items: range, threads: int) -> Iterator[int]:
-    """Yield `work(item)` for each item, in order, computed by `threads` threads."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="fer-fast-backbone")
-    try:
-        running: deque[Future[int]] = deque()
-        for item in items:
-            running.append(pool.submit(work, item))
-            # Few are queued, so that an interrupt ends within one batch.
-            if len(running) > 2 * threads:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def _attempt(
+        self, opened: _Opened, pixels: NDArray[np.uint8], out: NDArray[np.float32], size: int
+    ) -> Iterator[int]:
+        """Yield the numbers of faces done; end early, with smaller batches to come, for memory."""
+        try:
+            with closing(opened.lanes.compute(pixels, out, size)) as batches:
+                yield from batches
+            return
+        except DeviceMemoryError as error:
+            if size == 1:
+                raise DeviceError(f"{opened.device} has no room for one face: {error}") from error
+            self._reporter.warn(
+                f"device: batches of {size // 2} faces instead of {size}, because {error}"
+            )
+        except DeviceError as error:
+            raise DeviceError(f"{opened.device}: {error}") from error
+        # Here, where no error keeps alive what it met.
+        opened.halve(size)
+
+    def _without(self, failed: _Opened, error: DeviceError) -> _Opened:
+        """Return what goes on in place of a device that has failed, or raise its error."""
+        with self._lock:
+            if self._opened is failed:
+                if self._fall_back is None:
+                    raise error
+                self._reporter.warn(f"device: cpu from here on, because {error}")
+                self._opened, self._fall_back = self._fall_back(), None
+                failed.lanes.close()
+            return self._opened
+
+
+class _Opened:
+    """A model on a device: `largest` bounds a batch after memory did not do for twice as many."""
+
+    def __init__(
+        self, model: Path, converted: Path, device: str, precision: Precision, plan: Plan
+    ) -> None:
+        self.device = device
+        self.precision = precision
+        self.plan = plan
+        self.largest: int | None = None
+        self.model_digest = file_digest(model)
+        self._model = converted
+        runtime = _load(converted, plan.kind, precision)
+        (pixels,), (features,) = runtime.get_inputs(), runtime.get_outputs()
+        if (pixels.name, features.name) != ("pixels", "features"):
+            raise FerFastError(f"{model} is no backbone: make one with `fer-fast export`")
+        self.n_features: int = features.shape[-1]
+        self.lanes = Lanes(runtime, plan, self.n_features)
+
+    def halve(self, size: int) -> None:
+        """Take batches of half of `size` at most, and open the model anew.
+
+        What ONNX Runtime once took of a device it keeps, in pieces for the size that failed.
+        """
+        self.largest = size // 2
+        # First: the device has no room for two of them.
+        self.lanes.close()
+        self.lanes = Lanes(
+            _load(self._model, self.plan.kind, self.precision), self.plan, self.n_features
+        )
+
+
+_FallBack = Callable[[], _Opened]
+
+
+@dataclass
+class _HighWater:
+    """Tells of each face once, however often it is computed."""
+
+    advance: Callable[[int], None]
+    told: int = 0
+
+    def reach(self, done: int) -> None:
+        if done > self.told:
+            self.advance(done - self.told)
+            self.told = done
 
 
 def open_session(
@@ -177,6 +211,7 @@ def open_session(
     device: Device = "auto",
     *,
     precision: Precision = "fp32",
+    jobs: int | None = None,
     reporter: Reporter = SILENT,
 ) -> Session:
     """Load a model that `export_model` wrote.
@@ -188,7 +223,10 @@ def open_session(
         ``"auto"`` prefers CUDA and says why if it falls back to the CPU.
     precision : {"fp32", "tf32", "fp16"}
         All but fp32 need CUDA.
+    jobs : int or None
+        Threads that compute at most; None: as many as the process may use CPUs.
     reporter : Reporter
+        Told too, later, what the session does because its device fails.
 
     Raises
     ------
@@ -203,16 +241,30 @@ def open_session(
         raise ParameterError(f"the precision is {precision!r}: choose fp32, tf32 or fp16")
     if device == "cpu" and precision != "fp32":
         raise ParameterError(f"precision {precision} needs CUDA: choose fp32 on the CPU")
+    if jobs is not None and jobs < 1:
+        raise ParameterError(f"jobs is {jobs}: give at least 1")
+    threads = available_cpus() if jobs is None else jobs
+
+    def on_cpu() -> _Opened:
+        return _Opened(model, model, "cpu", "fp32", Plan("cpu", CPU_BATCH, threads))
+
     if device != "cpu":
+        may_fall_back = device == "auto" and precision == "fp32"
         try:
-            name = require_cuda()
-            loaded = cached_half(model, reporter=reporter) if precision == "fp16" else model
-            return _session(model, f"cuda:{name}", precision, _load(loaded, "cuda", precision))
+            opened = _open_on_cuda(model, precision, threads, reporter)
+            return Session(opened, on_cpu if may_fall_back else None, reporter)
         except DeviceError as error:
-            if device == "cuda" or precision != "fp32":
+            if not may_fall_back:
                 raise
             reporter.note(f"device: cpu, because {error}")
-    return _session(model, "cpu", "fp32", _load(model, "cpu", "fp32"))
+    return Session(on_cpu(), None, reporter)
+
+
+def _open_on_cuda(model: Path, precision: Precision, threads: int, reporter: Reporter) -> _Opened:
+    name = require_cuda()
+    converted = cached_half(model, reporter=reporter) if precision == "fp16" else model
+    plan = plan_cuda(face_bytes(converted), free_memory(), threads)
+    return _Opened(model, converted, f"cuda:{name}", precision, plan)
 
 
 def _load(model: Path, kind: str, precision: Precision) -> Any:
@@ -220,11 +272,11 @@ def _load(model: Path, kind: str, precision: Precision) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.intra_op_num_threads = 1
-    provider_and_options: Any = _KINDS[kind].provider
+    provider_and_options: Any = _PROVIDERS[kind]
     source: Path | bytes = model
     if kind == "cuda":
-        source = padded_apart(model)
-        options.add_session_config_entry(*KEEP_PADDING_APART)
+        source = with_explicit_padding(model)
+        options.add_session_config_entry(*KEEP_EXPLICIT_PADDING)
         provider_and_options = (provider_and_options, provider_options(precision))
         # Without this, what the device cannot compute goes to the CPU unsaid.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
@@ -234,42 +286,18 @@ def _load(model: Path, kind: str, precision: Precision) -> Any:
         runtime = onnxruntime.InferenceSession(
             source, sess_options=options, providers=[provider_and_options], enable_fallback=0
         )
-    except _onnxruntime_errors() as error:
+    except onnxruntime_errors() as error:
         if kind == "cuda":
-            raise DeviceError(
-                f"ONNX Runtime cannot open {model} on CUDA ({_reason(error)})"
-            ) from error
+            raise device_error(error, f"ONNX Runtime cannot open {model} on CUDA") from error
         raise FerFastError(
-            f"{model} is no model that ONNX Runtime can open ({_reason(error)})"
+            f"{model} is no model that ONNX Runtime can open ({reason(error)})"
         ) from error
     finally:
-        onnxruntime.set_default_logger_severity(_WARNING)
-    if runtime.get_providers()[0] != _KINDS[kind].provider:
+        # CUDA's failures are logged there for as long as a session lives, and raised too.
+        if kind == "cpu":
+            onnxruntime.set_default_logger_severity(_WARNING)
+    if runtime.get_providers()[0] != _PROVIDERS[kind]:
         raise DeviceError(
             "ONNX Runtime does without CUDA and does not say why: run fer-fast doctor"
         )
     return runtime
-
-
-def _session(model: Path, device: str, precision: Precision, runtime: Any) -> Session:
-    (pixels,), (features,) = runtime.get_inputs(), runtime.get_outputs()
-    if (pixels.name, features.name) != ("pixels", "features"):
-        raise FerFastError(f"{model} is no backbone: make one with `fer-fast export`")
-    return Session(device, precision, file_digest(model), features.shape[-1], runtime)
-
-
-def _onnxruntime_errors() -> tuple[type[Exception], ...]:
-    """Return ONNX Runtime's exceptions, which share no base class of their own."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    own = [value for value in vars(state).values() if isinstance(value, type)]
-    # A failure to set the device up comes as a plain RuntimeError.
-    return (RuntimeError, *(kind for kind in own if issubclass(kind, Exception)))
-
-
-def _reason(error: Exception) -> str:
-    """Return what a reader can use of an error that quotes its C++ signatures first."""
-    message = str(error).strip()
-    # Of CUDA, cuDNN or cuBLAS: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; ..."
-    failure = re.search(r"\w+ failure \d+: [^;]*|Failed to allocate memory.*", message)
-    return failure[0].strip() if failure else message.splitlines()[0]

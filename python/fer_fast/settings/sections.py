@@ -248,7 +248,24 @@ class ForestSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings(Section):
+class MachineSettings(Section):
+    """What a command may take of the machine."""
+
+    TITLE: ClassVar[str] = "machine"
+
+    jobs: int = knob(
+        available_cpus(),
+        "threads; the result does not depend on it",
+        metavar="N",
+        low=1,
+        high=4096,
+        unset="one for each CPU of this process",
+        per_machine=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(MachineSettings):
     """What a whole run shares."""
 
     TITLE: ClassVar[str] = "run"
@@ -259,15 +276,6 @@ class RunSettings(Section):
         metavar="N",
         low=0,
         high=2**32 - 1,
-    )
-    jobs: int = knob(
-        available_cpus(),
-        "threads; the result does not depend on it",
-        metavar="N",
-        low=1,
-        high=4096,
-        unset="one for each CPU of this process",
-        per_machine=True,
     )
     out: Path | None = knob(
         None,

@@ -59,6 +59,8 @@ pub struct ForestParams {
     pub min_samples_split: usize,
     /// Distinct training rows that each side of a cut must keep.
     pub min_samples_leaf: usize,
+    /// The share in the weight of a tree's rows that each side of a cut must keep.
+    pub min_weight_fraction_leaf: f64,
     /// Columns that a node draws before it settles for what it found; `None` is the square root
     /// of how many there are.
     pub max_features: Option<usize>,
@@ -75,6 +77,7 @@ impl Default for ForestParams {
             max_depth: None,
             min_samples_split: 2,
             min_samples_leaf: 1,
+            min_weight_fraction_leaf: 0.0,
             max_features: None,
             bootstrap: None,
             class_weights: ClassWeights::Alike,
@@ -97,6 +100,8 @@ impl ForestParams {
             "a node needs at least 2 rows to be cut"
         } else if self.min_samples_leaf == 0 {
             "a leaf needs at least 1 row"
+        } else if !(0.0..=0.5).contains(&self.min_weight_fraction_leaf) {
+            "a side of a cut may have to keep from none to half of the weight"
         } else if self.max_features == Some(0) {
             "a node must draw at least 1 column"
         } else if self.bootstrap == Some(0) {

@@ -11,6 +11,9 @@ pub(crate) trait Purity<const K: usize> {
 
     /// Gini's criterion; NaN where a side is empty.
     fn of(&self, side: &[Self::Count; K]) -> f64;
+
+    /// What the lighter side weighs.
+    fn lightest(&self, side: &[Self::Count; K]) -> f64;
 }
 
 /// Unweighted counts of nodes of at most `i16::MAX` draws: any x86-64 multiplies eight at a time.
@@ -43,6 +46,11 @@ impl<const K: usize> Purity<K> for Narrow<K> {
             f64::from(self.drawn - drawn),
         )
     }
+
+    fn lightest(&self, side: &[u16; K]) -> f64 {
+        let [_, _, drawn] = sums(side, &self.total);
+        f64::from(drawn.min(self.drawn - drawn))
+    }
 }
 
 /// Counts of any size, weighted by class.
@@ -71,6 +79,15 @@ impl<const K: usize> Purity<K> for Wide<'_, K> {
             other_weight += there;
         }
         combine(squares, weight, other_squares, other_weight)
+    }
+
+    fn lightest(&self, side: &[u32; K]) -> f64 {
+        let (mut weight, mut other_weight) = (0.0, 0.0);
+        for ((&here, &total), &class_weight) in side.iter().zip(self.total).zip(self.weights) {
+            weight += f64::from(here) * class_weight;
+            other_weight += f64::from(total - here) * class_weight;
+        }
+        weight.min(other_weight)
     }
 }
 

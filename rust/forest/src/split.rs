@@ -118,6 +118,7 @@ impl<const K: usize> Splitter<K> {
             bins: bins.as_chunks().0,
             mode: column.mode,
             min_leaf: self.min_leaf,
+            least: weights.least,
             rows: &mut self.rows,
         };
         let total = node.total;
@@ -167,6 +168,8 @@ struct View<'a> {
     bins: &'a [[u8; BLOCK]],
     mode: u8,
     min_leaf: usize,
+    /// What the rows on each side of a cut must weigh.
+    least: f64,
     rows: &'a mut [u32; MAX_BINS],
 }
 
@@ -287,6 +290,9 @@ impl View<'_> {
             if rows < self.min_leaf || self.entries.len() - rows < self.min_leaf {
                 return f64::NEG_INFINITY;
             }
+        }
+        if self.least > 0.0 && gini.lightest(&side.counts) < self.least {
+            return f64::NEG_INFINITY;
         }
         gini.of(&side.counts)
     }

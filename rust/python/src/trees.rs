@@ -29,8 +29,8 @@ type OutOfBag<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>);
 #[pyfunction]
 #[pyo3(signature = (
     rows, labels, n_classes, *, seed, n_threads, n_trees, max_depth=None, min_samples_split=2,
-    min_samples_leaf=1, max_features=None, draws=None, row_weights=None, balance_trees=false,
-    out_of_bag=false, max_bins=64
+    min_samples_leaf=1, min_weight_fraction_leaf=0.0, max_features=None, draws=None,
+    row_weights=None, class_weights=None, balance_trees=false, out_of_bag=false, max_bins=64
 ))]
 #[expect(
     clippy::too_many_arguments,
@@ -48,9 +48,11 @@ fn fit_trees<'py>(
     max_depth: Option<u32>,
     min_samples_split: usize,
     min_samples_leaf: usize,
+    min_weight_fraction_leaf: f64,
     max_features: Option<usize>,
     draws: Option<usize>,
     row_weights: Option<PyReadonlyArray1<'py, f64>>,
+    class_weights: Option<Vec<f64>>,
     balance_trees: bool,
     out_of_bag: bool,
     max_bins: usize,
@@ -64,12 +66,13 @@ fn fit_trees<'py>(
         max_depth,
         min_samples_split,
         min_samples_leaf,
+        min_weight_fraction_leaf,
         max_features,
         bootstrap: draws,
-        class_weights: if balance_trees {
-            ClassWeights::BalancedByTree
-        } else {
-            ClassWeights::Alike
+        class_weights: match class_weights {
+            _ if balance_trees => ClassWeights::BalancedByTree,
+            Some(weights) => ClassWeights::Given(weights),
+            None => ClassWeights::Alike,
         },
     };
     let bin_params = BinParams {

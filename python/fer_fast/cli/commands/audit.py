@@ -20,7 +20,7 @@ from fer_fast.cli.options import (
     read_settings,
 )
 from fer_fast.errors import ParameterError
-from fer_fast.storage.files import written_whole
+from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     from fer_fast.audit.integrity import check_integrity
     from fer_fast.audit.protocols import compare_protocols
+    from fer_fast.balance.smote import require_balancing
     from fer_fast.cli.tables.audit import integrity_table, protocol_table
     from fer_fast.faces.dataset import SPLIT_NAMES
     from fer_fast.faces.ferplus import second_opinion
@@ -68,6 +69,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         )
     if not options.faces_only:
         require_features(settings)
+        require_balancing("smote")
     dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
     opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)
     integrity = check_integrity(dataset, reporter=reporter)
@@ -103,5 +105,5 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    with keeping(), written_whole(path) as temporary:
+    with keeping(), atomic_write(path) as temporary:
         temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fer_fast.cli.options import FEATURE_SECTIONS, add_options, add_out_option, read_settings
 from fer_fast.errors import ParameterError
-from fer_fast.storage.files import written_whole
+from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         )
         dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
         model = model_with_head(model, session, dataset, settings, reporter=reporter)
-    with written_whole(options.model_out) as temporary:
+    with atomic_write(options.model_out) as temporary:
         shutil.copyfile(model, temporary)
     stdout.print(f"{options.model_out}: {options.model_out.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -209,7 +209,7 @@ class _Looker:
         if self._annotations is None or prediction.picture is None:
             return
         from fer_fast.recognition.overlay import annotate
-        from fer_fast.storage import written_whole
+        from fer_fast.storage.files import atomic_write
 
         path = self._annotations / f"{stem}.jpg"
         number = 1
@@ -217,5 +217,5 @@ class _Looker:
             number += 1
             path = self._annotations / f"{stem}-{number}.jpg"
         self._annotated.add(path)
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             annotate(prediction.picture, prediction.faces).save(temporary, "JPEG", quality=90)

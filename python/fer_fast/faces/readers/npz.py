@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FACE_SIDE, FaceDataset, Split
 from fer_fast.faces.labels import FER2013, LabelSet, label_set_of
-from fer_fast.storage.files import written_whole
+from fer_fast.storage.files import atomic_write
 
 _ARRAYS = ("pixels", "labels", "splits")
 _CLASS_NAMES, _OWN_LABELS = "class_names", "own_labels"
@@ -50,11 +50,16 @@ def save_npz(dataset: FaceDataset, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        write_npz(dataset, file)
+
+
+def write_npz(dataset: FaceDataset, file: BinaryIO) -> None:
+    """Write what `save_npz` writes to an open binary file, which need not be seekable."""
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
     if dataset.own_labels is not None:
         arrays[_OWN_LABELS] = dataset.own_labels
-    with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, class_names=np.array(dataset.class_names), **arrays)
+    np.savez(file, class_names=np.array(dataset.class_names), **arrays)
 
 
 def read_npz(path: Path, source: str) -> FaceDataset:

@@ -8,8 +8,11 @@ use crate::random::Stream;
 const K: usize = 8;
 
 fn alike() -> Weights<'static, K> {
-    let (classes, units) = (None, None);
-    Weights { classes, units }
+    Weights {
+        classes: None,
+        units: None,
+        least: 0.0,
+    }
 }
 
 fn by_class(classes: &[f64; K]) -> Weights<'_, K> {
