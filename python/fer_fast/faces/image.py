@@ -58,8 +58,8 @@ def read_picture(file: BinaryIO, name: str) -> bytes:
     content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise DataError(
-            f"{name} is larger than {_MAX_BYTES >> 20} MiB, too large for a picture: "
-            "replace or remove it"
+            f"{name} is larger than {_MAX_BYTES >> 20} MiB, too large for a picture",
+            hint="replace or remove it",
         )
     return content
 
@@ -133,7 +133,8 @@ def _decoded(content: bytes, name: str, mode: str) -> Image.Image:
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
-            f"{name} is no readable picture ({reason}): replace or remove it"
+            f"{name} is no readable picture ({reason})",
+            hint="replace or remove it",
         ) from error
 
 
