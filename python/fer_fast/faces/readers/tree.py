@@ -158,7 +158,7 @@ def _label_set(entries: Sequence[Entry], source: str) -> LabelSet:
     if len(unknown) < len(folders):
         raise DataError(
             f"{source} has a folder {unknown[0]} beside FER-2013's expressions, whose name is none "
-            f"of them",
+            "of them",
             hint="leave it out by moving it elsewhere; if it is one of "
             f"{', '.join(FER2013.names)} (or {', '.join(FER2013.synonyms)}), rename it; to train "
             "on other classes, such as contempt, let no folder have a name of FER-2013's",
