@@ -84,8 +84,8 @@ def read_picture(file: BinaryIO, name: str) -> bytes:
     content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise DataError(
-            f"{name} is larger than {_MAX_BYTES >> 20} MiB, too large for a picture: "
-            "replace or remove it"
+            f"{name} is larger than {_MAX_BYTES >> 20} MiB, too large for a picture",
+            hint="replace or remove it",
         )
     return content
 
@@ -115,16 +115,6 @@ def decode_grey(content: bytes, name: str) -> NDArray[np.uint8]:
         white.
     """
     return np.asarray(_decoded(content, name, "L"))
-
-
-def decode_rgb(content: bytes, name: str) -> NDArray[np.uint8]:
-    """Decode a picture's first frame, upright, to 8-bit colours; else as `decode_grey`.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3), uint8
-    """
-    return np.asarray(_decoded(content, name, "RGB"))
 
 
 def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

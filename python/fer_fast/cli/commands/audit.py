@@ -65,8 +65,8 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     if options.ferplus is not None and settings.labels is not None:
         raise ParameterError(
-            "--ferplus compares the data's own labels with the votes that --labels takes instead: "
-            "give one of the two"
+            "--ferplus compares the data's own labels with the votes that --labels takes instead",
+            hint="give one of the two",
         )
     if not options.faces_only:
         require_features(settings)
