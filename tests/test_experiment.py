@@ -19,7 +19,8 @@ from fer_fast.classifier.final import fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.experiment import run_pipeline
-from fer_fast.faces.dataset import LABELS, FaceDataset, Split
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.labels import FER2013
 from fer_fast.faces.readers.npz import save_npz
 from fer_fast.features import extract, mirrored_features
 from fer_fast.settings import Settings
@@ -79,7 +80,9 @@ def _scored_twice(dataset: FaceDataset, predicted: NDArray[np.int64]) -> HeldOut
     test = dataset.rows(Split.PRIVATE_TEST)
     own = [len(splits_of[face.tobytes()]) == 1 for face in dataset.pixels[test]]
     y = dataset.labels[test]
-    return HeldOutScores(score(y, predicted, LABELS), score(y[own], predicted[own], LABELS))
+    return HeldOutScores(
+        score(y, predicted, FER2013.names), score(y[own], predicted[own], FER2013.names)
+    )
 
 
 def test_every_published_score_is_that_of_plain_scikit_learn(
@@ -147,7 +150,7 @@ def test_forests_are_fitted_on_mirror_images_too_and_tested_on_what_they_were(
     )
     X_test = features.X[test]
     np.testing.assert_array_equal(result.classifier.predict(X_test), expected.predict(X_test))
-    assert result.scores.test == score(y[test], expected.predict(X_test), LABELS)
+    assert result.scores.test == score(y[test], expected.predict(X_test), FER2013.names)
     assert result.scores.test.rows == len(test)
     assert result.dataset.digest == dataset.digest
     for tree in result.classifier.forest.estimators_:

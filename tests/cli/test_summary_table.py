@@ -15,7 +15,8 @@ from sklearn.ensemble import RandomForestClassifier
 from fer_fast.classifier.final import SubsetClassifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.cli.tables.summary import summary
-from fer_fast.faces.dataset import LABELS, FaceDataset, Split
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.labels import FER2013
 from fer_fast.runs.metrics import metrics_document
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.search import Search
@@ -26,7 +27,9 @@ def _evaluation(seed: int) -> HeldOutScores:
     rng = np.random.default_rng(seed)
     y_true, y_pred = rng.integers(0, 7, (2, 3000))
     right = rng.random(3000) < 0.3
-    return score_held_out(y_true, np.where(right, y_true, y_pred), rng.random(3000) < 0.2, LABELS)
+    return score_held_out(
+        y_true, np.where(right, y_true, y_pred), rng.random(3000) < 0.2, FER2013.names
+    )
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ def test_every_printed_figure_is_the_one_in_the_file(result: RunResult) -> None:
     ]
     assert tables["Confusion"] == [
         [name, *(f"{n:,}" for n in row)]
-        for name, row in zip(LABELS, test["confusion"], strict=True)
+        for name, row in zip(FER2013.names, test["confusion"], strict=True)
     ]
     assert tables["Seconds"][:-1] == [[k, f"{s:.1f}"] for k, s in document["timings_s"].items()]
     assert tables["Seconds"][-1] == ["all", "321.8"]
