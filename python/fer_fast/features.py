@@ -66,6 +66,17 @@ def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
     return cached_model(weights, _backbone_config(settings), reporter=reporter)
 
 
+def open_model(model: Path, settings: Settings, *, reporter: Reporter = SILENT) -> Session:
+    """Open a backbone, with or without a head, on the device that the settings ask for."""
+    return open_session(
+        model,
+        device=settings.device,
+        precision=settings.precision,
+        jobs=settings.jobs,
+        reporter=reporter,
+    )
+
+
 def _backbone_config(settings: Settings) -> BackboneConfig:
     return BackboneConfig(
         size=settings.size,
@@ -124,24 +135,12 @@ def extract(
             dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
     with clock.stage("model"):
         model = frozen_model(settings, reporter=reporter)
-        session = open_session(
-            model,
-            device=settings.device,
-            precision=settings.precision,
-            jobs=settings.jobs,
-            reporter=reporter,
-        )
+        session = open_model(model, settings, reporter=reporter)
     if settings.head != "none":
         with clock.stage("head"):
             model = model_with_head(model, session, dataset, settings, reporter=reporter)
-            session = open_session(
-                model,
-                # Why it is the CPU has been said.
-                device="cpu" if session.kind == "cpu" else settings.device,
-                precision=settings.precision,
-                jobs=settings.jobs,
-                reporter=reporter,
-            )
+            # What there is to say of the device was said of the backbone.
+            session = open_model(model, settings)
     with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
     return FaceFeatures(dataset, X, session)
@@ -162,10 +161,6 @@ def mirrored_features(
     return cached_features(
         features.session, mirror_images, batch_size=settings.batch_size, reporter=reporter
     )
-
-
-class _OtherDeviceError(Exception):
-    """The session's device has failed, and it went on with another."""
 
 
 def cached_features(
@@ -198,31 +193,22 @@ def cached_features(
     def make(file: BinaryIO) -> None:
         nonlocal computed
         if computed is None:
-            expected = session.kind
             with reporter.task(f"features on {session.device}", len(dataset), "images") as task:
                 computed = session.features(
                     dataset.pixels, batch_size=batch_size, advance=task.advance
                 )
-            if session.kind != expected:
-                raise _OtherDeviceError
         np.save(file, computed)
 
-    def get_or_make() -> Path:
-        key = {
-            "dataset": dataset.digest,
-            "model": session.model_digest,
-            "device": [session.kind, session.precision],
-            "runtime": installed_versions(RUNTIMES),
-            "revision": _REVISION,
-        }
-        hit = f"features: nothing to extract, all {len(dataset):,} faces were met before"
-        return Cache(reporter).get_or_make(Entry("features", "faces", key, ".npy"), make, hit=hit)
-
+    key = {
+        "dataset": dataset.digest,
+        "model": session.model_digest,
+        "device": [session.kind, session.precision],
+        "runtime": installed_versions(RUNTIMES),
+        "revision": _REVISION,
+    }
+    hit = f"features: nothing to extract, all {len(dataset):,} faces were met before"
     try:
-        try:
-            path = get_or_make()
-        except _OtherDeviceError:
-            path = get_or_make()
+        path = Cache(reporter).get_or_make(Entry("features", "faces", key, ".npy"), make, hit=hit)
     except OutputError as error:
         if computed is None:
             raise
