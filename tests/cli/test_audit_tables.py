@@ -12,8 +12,9 @@ from fer_fast.audit.integrity import Integrity
 from fer_fast.audit.protocols import Protocol
 from fer_fast.classifier.scores import score
 from fer_fast.cli.tables.audit import integrity_table, protocol_table
-from fer_fast.faces.dataset import LABELS, Split
+from fer_fast.faces.dataset import Split
 from fer_fast.faces.ferplus import SecondOpinion
+from fer_fast.faces.labels import FER2013
 
 
 def _rows(table: Table) -> list[list[str]]:
@@ -51,11 +52,12 @@ def test_every_count_stands_beside_its_name() -> None:
         ["blank", "11"],
     ]
     assert _rows(integrity_table(found, None)) == counts
-    opinion = SecondOpinion(judged=2_000, disagreeing=250, undecided=40, no_face=5)
+    opinion = SecondOpinion(judged=2_000, disagreeing=250, other=60, undecided=40, no_face=5)
     assert _rows(integrity_table(found, opinion)) == [
         *counts,
         ["judged by FER+", "2,000"],
         ["whose label FER+ contradicts (12.5% of them)", "250"],
+        ["that FER+ takes for contempt or unknown", "60"],
         ["on which FER+ is undecided", "40"],
         ["that are no face to FER+", "5"],
     ]
@@ -63,8 +65,8 @@ def test_every_count_stands_beside_its_name() -> None:
 
 def test_every_protocol_stands_beside_its_scores() -> None:
     # Worked by hand: one of four rows right; of two classes, one has F1 = 2/5 and the other none.
-    wrong = score(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 0]), LABELS)
-    right = score(np.arange(7), np.arange(7), LABELS)
+    wrong = score(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 0]), FER2013.names)
+    right = score(np.arange(7), np.arange(7), FER2013.names)
     protocols = [Protocol("plain", "Honest: so", right), Protocol("odd", "Wrong: thus", wrong)]
     assert _rows(protocol_table(protocols)) == [
         ["plain", "1.000", "1.000", "1.000", "Honest: so"],

@@ -15,7 +15,8 @@ from sklearn.ensemble import RandomForestClassifier
 from fer_fast.classifier.final import SubsetClassifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.cli.tables.summary import summary
-from fer_fast.faces.dataset import LABELS, FaceDataset, Split
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.labels import FER2013
 from fer_fast.runs.metrics import metrics_document
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.search import Search
@@ -26,7 +27,9 @@ def _evaluation(seed: int) -> HeldOutScores:
     rng = np.random.default_rng(seed)
     y_true, y_pred = rng.integers(0, 7, (2, 3000))
     right = rng.random(3000) < 0.3
-    return score_held_out(y_true, np.where(right, y_true, y_pred), rng.random(3000) < 0.2, LABELS)
+    return score_held_out(
+        y_true, np.where(right, y_true, y_pred), rng.random(3000) < 0.2, FER2013.names
+    )
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ def test_every_printed_figure_is_the_one_in_the_file(result: RunResult) -> None:
     ]
     assert tables["Confusion"] == [
         [name, *(f"{n:,}" for n in row)]
-        for name, row in zip(LABELS, test["confusion"], strict=True)
+        for name, row in zip(FER2013.names, test["confusion"], strict=True)
     ]
     assert tables["Seconds"][:-1] == [[k, f"{s:.1f}"] for k, s in document["timings_s"].items()]
     assert tables["Seconds"][-1] == ["all", "321.8"]
@@ -124,3 +127,22 @@ def test_synthetic_faces_come_with_a_warning(result: RunResult) -> None:
     assert warning not in _printed(summary(result))
     synthetic = replace(result, dataset=replace(result.dataset, synthetic=True))
     assert warning in _printed(summary(synthetic))
+
+
+def test_scores_against_the_datas_own_labels_stand_beside_the_others(result: RunResult) -> None:
+    assert "own labels" not in _printed(summary(result))
+    assert "own_labels" not in metrics_document(result)
+    both = [replace(_evaluation(seed), own_labels=_evaluation(10 + seed)) for seed in range(4)]
+    names = ("all_features", "k_best", "random")
+    relabelled = replace(result, scores=both[3], baselines=dict(zip(names, both, strict=False)))
+    tables, document = _rows(_printed(summary(relabelled))), metrics_document(relabelled)
+    baselines = document["baselines"]
+    compared = [document, baselines["k_best"], baselines["random"], baselines["all_features"]]
+    for title, scores in (
+        ("PrivateTest", compared),
+        ("Against", [one["own_labels"] for one in compared]),
+    ):
+        assert [row[2] for row in tables[title]] == [
+            f"{s['test']['accuracy']:.3f} | {s['test_deduplicated']['accuracy']:.3f}"
+            for s in scores
+        ]

@@ -234,10 +234,11 @@ class FitnessSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class ForestSettings(Section):
-    """How large a forest is, the fitness' and the final one."""
+    """The final forest and the baselines', and how large any forest is."""
 
     TITLE: ClassVar[str] = "forest"
 
+    forest: Engine = knob("native", "the forest that is fitted in the end, and the baselines'")
     trees: int = knob(
         90,
         "trees in the fitness' forest and in the final one",
