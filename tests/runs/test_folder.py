@@ -17,7 +17,8 @@ from sklearn.ensemble import RandomForestClassifier
 from fer_fast.classifier.final import SubsetClassifier
 from fer_fast.classifier.scores import score_held_out
 from fer_fast.errors import OutputError
-from fer_fast.faces.dataset import LABELS, FaceDataset
+from fer_fast.faces.dataset import FaceDataset
+from fer_fast.faces.labels import FER2013
 from fer_fast.runs.folder import RunFolder, new_run_id
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.search import Search
@@ -33,7 +34,7 @@ def make_result() -> MakeResult:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), rng.integers(0, 7, 60)
     forest = RandomForestClassifier(4, random_state=0).fit(X, y)
-    scores = score_held_out(y, forest.predict(X), np.zeros(60, bool), LABELS)
+    scores = score_held_out(y, forest.predict(X), np.zeros(60, bool), FER2013.names)
 
     def make(**settings: object) -> RunResult:
         return RunResult(

@@ -183,3 +183,17 @@ def test_a_folder_has_the_size_of_its_files(tmp_path):
     (tmp_path / "dangling").symlink_to(tmp_path / "below" / "file")
     linked = (tmp_path / "dangling").lstat().st_size
     assert folder_size(tmp_path) == 1000 + linked
+
+
+def test_a_pipe_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    # A pipe stands for every device here: as root, a test of /dev/null would take it away.
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with (
+            pytest.raises(OutputError, match="is a device or a pipe: name a file"),
+            atomic_write(tmp_path / name) as temporary,
+        ):
+            temporary.write_text("anything")
+        assert (tmp_path / name).is_fifo()
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from fer_fast.progress import Task
 
 _WIDTH_WITHOUT_TERMINAL = 110
 _SECONDS_BETWEEN_LINES = 15.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def open_consoles() -> tuple[Console, Console]:
@@ -44,6 +46,11 @@ def console(stream: GuardedStream, environment: Mapping[str, str] | None = None)
     if not stream.isatty():
         made.width = _WIDTH_WITHOUT_TERMINAL
     return made
+
+
+def one_line(message: str) -> str:
+    """Return a message whose control characters, such as a path may have, are seen and harmless."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], message)
 
 
 class _RateColumn(ProgressColumn):
@@ -119,12 +126,12 @@ class ConsoleReporter:
 
     def note(self, message: str) -> None:
         """Print a line."""
-        self._console.print(Text.assemble(("· ", "dim"), message), soft_wrap=True)
+        self._console.print(Text.assemble(("· ", "dim"), one_line(message)), soft_wrap=True)
 
     def warn(self, message: str) -> None:
         """Print a line that stands out."""
         self._console.print(
-            Text.assemble(("! ", "bold yellow"), (message, "yellow")), soft_wrap=True
+            Text.assemble(("! ", "bold yellow"), (one_line(message), "yellow")), soft_wrap=True
         )
 
     @contextmanager

@@ -12,7 +12,7 @@ from rich_argparse import RichHelpFormatter
 
 from fer_fast import __version__
 from fer_fast.cli.commands import audit, doctor, export, extract, pipeline, predict, serve
-from fer_fast.cli.console import ConsoleReporter, open_consoles
+from fer_fast.cli.console import ConsoleReporter, one_line, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
 from fer_fast.cli.streams import GuardedStream, occupy_standard_descriptors
 from fer_fast.environment import available_cpus, limit_threads
@@ -140,4 +140,4 @@ def _status_of_output(stdout: Console, stderr: Console) -> int:
 
 
 def _print_error(console: Console, message: str) -> None:
-    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), one_line(message)), soft_wrap=True)

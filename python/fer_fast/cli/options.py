@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -90,9 +91,18 @@ def add_out_option(
 
 
 def _file(name: str) -> Path:
+    """Return what an option names if a file may take its place: a device would be lost to one."""
     path = as_path(name)
-    if path.is_dir():
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write {path} ({error.strerror})") from error
+    if stat.S_ISDIR(status.st_mode):
         raise argparse.ArgumentTypeError(f"{path} is a folder: name a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise argparse.ArgumentTypeError(f"{path} is a device or a pipe: name a file")
     return path
 
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -49,10 +50,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the operating system refuses the write. What else fails in the block, such as reading
-        another file or starting a program, is raised as it is.
+        If the operating system refuses the write, or `path` is there and no file: a device would be
+        lost to the file that took its place. What else fails in the block, such as reading another
+        file or starting a program, is raised as it is.
     """
     make_dir(path.parent)
+    _require_replaceable(path)
     name = f"{UNFINISHED_FILE}{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}"
     temporary = path.with_name(name)
     with refused_writes(path, within=temporary):
@@ -66,6 +69,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
                 _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _require_replaceable(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        # It is not there, or the write itself is refused.
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+        raise OutputError(f"cannot write {path}, which is {kind}", hint="name a file")
 
 
 def _sync(path: Path) -> None:
