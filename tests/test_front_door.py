@@ -13,7 +13,10 @@ import pytest
 import fer_fast
 
 HEAVY = ("numpy", "scipy", "sklearn", "pandas", "onnx", "onnxruntime", "tensorflow", "PIL", "skops")
-COMMANDS = ("pipeline", "extract", "export", "audit", "doctor")
+COMMANDS = (
+    *("pipeline", "extract", "export", "audit", "doctor"),
+    *("predict", "evaluate", "serve"),
+)
 
 
 def loaded_by(statements: str) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from fer_fast.experiment import run_pipeline
     from fer_fast.faces.loading import load_faces
+    from fer_fast.recognition.recognizer import Recognizer
     from fer_fast.selection.fitness import ForestFitness
     from fer_fast.selection.selector import AntColonySelector
     from fer_fast.selection.warning_types import BlindJudgeWarning, PartialResultWarning
@@ -40,6 +41,7 @@ _HOMES = {
     "OutputError": "fer_fast.errors",
     "ParameterError": "fer_fast.errors",
     "PartialResultWarning": "fer_fast.selection.warning_types",
+    "Recognizer": "fer_fast.recognition.recognizer",
     "Settings": "fer_fast.settings",
     "WeightsError": "fer_fast.errors",
     "load_faces": "fer_fast.faces.loading",
@@ -59,6 +61,7 @@ __all__ = [
     "OutputError",
     "ParameterError",
     "PartialResultWarning",
+    "Recognizer",
     "Settings",
     "WeightsError",
     "load_faces",

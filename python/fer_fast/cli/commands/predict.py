@@ -11,12 +11,14 @@ import math
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fer_fast.cli.options import as_path
+from fer_fast.cli.streams import GuardedStream
+from fer_fast.progress import SILENT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,17 +94,22 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     # On a terminal, progress and rows share the screen; elsewhere rows go past the display.
     out = _Screen() if stdout.is_terminal else stdout.file
     rows = FORMATS[options.format](out, recognizer.info.labels)
-    looker = _Looker(recognizer, rows, options, reporter)
-    for is_picture, group in groupby(sources, key=lambda source: source.kind == "picture"):
-        if is_picture:
-            looker.look_at_pictures(list(group))
-        else:
-            for source in group:
-                looker.look_at_video(source)
+    looker = _Looker(recognizer, rows, options, reporter, cast(GuardedStream, stdout.file))
+    with suppress(_ReaderLeftError):
+        for is_picture, group in groupby(sources, key=lambda source: source.kind == "picture"):
+            if is_picture:
+                looker.look_at_pictures(list(group))
+            else:
+                for source in group:
+                    looker.look_at_video(source)
     rows.close()
     if looker.unreadable:
         reporter.warn(f"{looker.unreadable:,} of {len(sources):,} inputs could not be read whole")
     return 0 if looker.read else _USER_ERROR
+
+
+class _ReaderLeftError(Exception):
+    """Nobody reads the rows any more: a webcam would go on for ever."""
 
 
 class _Screen:
@@ -116,10 +123,16 @@ class _Looker:
     """Looks at inputs, and counts what could be read: pictures or frames, and inputs not whole."""
 
     def __init__(
-        self, recognizer: Recognizer, rows: Rows, options: argparse.Namespace, reporter: Reporter
+        self,
+        recognizer: Recognizer,
+        rows: Rows,
+        options: argparse.Namespace,
+        reporter: Reporter,
+        stream: GuardedStream,
     ) -> None:
         self._recognizer = recognizer
         self._rows = rows
+        self._stdout = stream
         self._faces = options.faces
         self._per_second = options.fps
         self._annotations: Path | None = options.annotate
@@ -162,9 +175,10 @@ class _Looker:
 
         share = min(1, (self._per_second or math.inf) / video.frames_per_second)
         annotated = -1
-        with self._reporter.task(
-            f"Looking at {name}", round(video.n_frames * share), "frames"
-        ) as task:
+        total = round(video.n_frames * share)
+        # Of a webcam nobody knows the end.
+        reporter = self._reporter if total else SILENT
+        with reporter.task(f"Looking at {name}", total, "frames") as task:
             for prediction in self._stream(pictures(), small_faces=False):
                 seconds = times.popleft()
                 self._write(name, seconds, prediction)
@@ -185,6 +199,10 @@ class _Looker:
         from fer_fast.cli.rows import Place
 
         self._rows.write(Place(name, seconds), prediction)
+        # Whoever reads along sees each row at once.
+        self._stdout.flush()
+        if self._stdout.refusal is not None:
+            raise _ReaderLeftError
         if prediction.error is None:
             self.read += 1
         else:
