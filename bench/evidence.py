@@ -48,7 +48,7 @@ from sklearn.model_selection import train_test_split
 from fer_fast import Colony, ForestFitness
 from fer_fast.classifier.final import fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
-from fer_fast.faces.dataset import LABELS, Rows, Split
+from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import shared_across_splits
 from fer_fast.features import extract
 from fer_fast.selection.desirability import anova_f, scaled_scores
@@ -84,6 +84,7 @@ class Experiment:
         self.X, self.y = X[training], y[training]
         self.X_validation, self.y_validation = X[validation], y[validation]
         self.X_test, self.y_test = X[test], y[test]
+        self.class_names = dataset.class_names
         self.shared = shared_across_splits(dataset)[test]
         self.F = anova_f(self.X, self.y)
         self.n_features = X.shape[1]
@@ -110,7 +111,9 @@ class Experiment:
             random_state=seed,
             n_jobs=self.settings.jobs,
         )
-        return score_held_out(self.y_test, classifier.predict(self.X_test), self.shared, LABELS)
+        return score_held_out(
+            self.y_test, classifier.predict(self.X_test), self.shared, self.class_names
+        )
 
     def forest(self, seed: int) -> RandomForestClassifier:
         """Return the forest that ranks features."""

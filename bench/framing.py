@@ -144,9 +144,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the results as JSON")
     options = parser.parse_args()
 
-    from fer_fast.datasets import LABELS, load_dataset
+    from fer_fast.faces.loading import load_faces
 
-    dataset = load_dataset(options.data)
+    dataset = load_faces(options.data)
     rng = np.random.default_rng(0)
 
     def some(split: int) -> NDArray[np.intp]:
@@ -169,7 +169,7 @@ def main() -> None:
     if options.model is not None:
         recognizer = Recognizer(options.model)
         rows = some(2)
-        truth = np.array([LABELS[label] for label in dataset.labels[rows]])
+        truth = np.array([dataset.class_names[label] for label in dataset.labels[rows]])
         results["cost"] = cost(detector, recognizer, dataset.pixels[rows], truth)
         for row in results["cost"]:
             print(row)

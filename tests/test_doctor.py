@@ -11,6 +11,7 @@ import pytest
 
 from fer_fast.backbone.weights import Weights, cached_weights_path
 from fer_fast.doctor import _write_convolution, diagnose
+from fer_fast.environment import RUNTIMES, installed_versions
 from fer_fast.errors import DeviceError
 from fer_fast.runtime.session import open_session
 
@@ -117,6 +118,15 @@ def test_a_machine_without_cache_home_or_temporary_folder_is_diagnosed(tmp_path:
     assert fixes.keys() >= {"cache", "weights", "--device cuda"}
 
 
+def test_a_second_onnx_runtime_in_another_folder_is_no_conflict(tmp_path: Path) -> None:
+    (present,) = installed_versions(RUNTIMES)
+    (other,) = set(RUNTIMES) - {present}
+    metadata = tmp_path / f"{other.replace('-', '_')}-1.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {other}\nVersion: 1.0\n")
+    assert diagnose_in_a_child("", PYTHONPATH=str(tmp_path))["ONNX Runtime"] == ""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser may become another user")
 def test_the_cache_of_another_user_is_said_to_be_read_only(cache: Path) -> None:
     (cache / "models").mkdir(parents=True)
@@ -139,4 +149,4 @@ def test_the_convolution_that_tries_cuda_is_right(tmp_path: Path) -> None:
     pixels = rng.integers(0, 256, (2, 48, 48), dtype=np.uint8)
     sums = np.lib.stride_tricks.sliding_window_view(pixels, (3, 3), axis=(1, 2)).sum(axis=(3, 4))
     features = open_session(tmp_path / "convolution.onnx", "cpu").features(pixels)
-    np.testing.assert_array_equal(features, sums.reshape(2, -1))
+    np.testing.assert_array_equal(features, sums.reshape(2, -1) * (1 + 2**-11))

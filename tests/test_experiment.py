@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import f_classif
 from sklearn.metrics import f1_score
@@ -19,7 +20,7 @@ from fer_fast.classifier.final import fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.experiment import run_pipeline
-from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.dataset import SPLIT_NAMES, FaceDataset, Split
 from fer_fast.faces.labels import FER2013
 from fer_fast.faces.readers.npz import save_npz
 from fer_fast.features import extract, mirrored_features
@@ -89,7 +90,14 @@ def test_every_published_score_is_that_of_plain_scikit_learn(
     dataset: FaceDataset, parameters: dict[str, Any]
 ) -> None:
     settings = Settings(
-        **parameters | {"balance": "smote", "fitness": "sklearn", "fitness_rows": 0, "seed": 5}
+        **parameters
+        | {
+            "balance": "smote",
+            "fitness": "sklearn",
+            "forest": "sklearn",
+            "fitness_rows": 0,
+            "seed": 5,
+        }
     )
     result = run_pipeline(settings)
     X = extract(settings).X
@@ -129,6 +137,51 @@ def test_every_published_score_is_that_of_plain_scikit_learn(
     assert [s.rows for s in scores] == [50, 42] * 4
 
 
+def test_ferplus_labels_are_learnt_and_the_datas_own_scored_beside_them(
+    dataset: FaceDataset, parameters: dict[str, Any], tmp_path: Path
+) -> None:
+    # Of every ten faces one is undecided; the others are a class further, or contempt.
+    code = np.where(np.arange(160) % 9 == 0, 7, dataset.labels + 1)
+    votes = np.zeros((160, 10), int)
+    votes[np.arange(160), code] = 9
+    undecided = np.arange(160) % 10 == 0
+    votes[undecided] = 1
+    columns = "anger,disgust,fear,happiness,sadness,surprise,neutral,contempt,unknown,NF"
+    usage = [SPLIT_NAMES[Split(split)] for split in dataset.splits]
+    rows = [f"{name},{','.join(map(str, row))}" for name, row in zip(usage, votes, strict=True)]
+    path = tmp_path / "votes.csv"
+    path.write_text("\n".join([f"Usage,{columns}", *rows]))
+    settings = Settings(**parameters | {"labels": f"ferplus={path}"})
+    result = run_pipeline(settings)
+    features = extract(settings)
+    test = np.flatnonzero((dataset.splits == Split.PRIVATE_TEST) & ~undecided)
+    predicted = result.classifier.predict(features.X[features.dataset.rows(Split.PRIVATE_TEST)])
+    for scores, y in ((result.scores, code), (result.scores.own_labels, dataset.labels)):
+        assert scores is not None
+        assert scores.test == score(y[test], predicted, (*FER2013.names, "contempt"))
+        assert scores.test_deduplicated.rows < scores.test.rows == len(test)
+    assert 7 in predicted
+    assert all(scores.own_labels is not None for scores in result.baselines.values())
+
+
+def test_folders_of_other_classes_are_learnt_under_their_names(
+    parameters: dict[str, Any], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    for split, count in (("train", 12), ("test", 5)):
+        for tone, name in ((60, "awake"), (160, "asleep")):
+            folder = tmp_path / "drivers" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                picture = rng.integers(tone - 50, tone + 50, (60, 50)).astype(np.uint8)
+                Image.fromarray(picture).save(folder / f"{number}.png")
+    result = run_pipeline(Settings(**parameters | {"data": tmp_path / "drivers"}))
+    assert tuple(result.scores.test.per_class) == ("asleep", "awake")
+    assert result.scores.test.rows == 10
+    assert [one.support for one in result.scores.test.per_class.values()] == [5, 5]
+    assert result.scores.own_labels is None
+
+
 def test_forests_are_fitted_on_mirror_images_too_and_tested_on_what_they_were(
     dataset: FaceDataset, parameters: dict[str, Any]
 ) -> None:
@@ -153,8 +206,6 @@ def test_forests_are_fitted_on_mirror_images_too_and_tested_on_what_they_were(
     assert result.scores.test == score(y[test], expected.predict(X_test), FER2013.names)
     assert result.scores.test.rows == len(test)
     assert result.dataset.digest == dataset.digest
-    for tree in result.classifier.forest.estimators_:
-        assert tree.tree_.weighted_n_node_samples[0] == 2 * len(training)
     # Faces, and the mirror images of Training: each once in the cache.
     cache = parameters["data"].parent / "cache" / "features"
     shapes = sorted(np.load(path, mmap_mode="r").shape[0] for path in cache.glob("*.npy"))

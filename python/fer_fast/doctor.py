@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import distribution
 from pathlib import Path
 
 from fer_fast.environment import (
@@ -21,7 +22,7 @@ from fer_fast.environment import (
     install_line,
     installed_versions,
 )
-from fer_fast.errors import FerFastError, OutputError
+from fer_fast.errors import DeviceError, FerFastError, OutputError
 from fer_fast.runtime.cuda import (
     CUDA_LIBRARIES,
     INSTALL_RUNTIME,
@@ -107,13 +108,18 @@ def _train_package(name: str) -> Check:
 def _runtime() -> Check:
     found = installed_versions(RUNTIMES)
     described = ", ".join(f"{name} {number}" for name, number in found.items()) or "no"
-    if len(found) == 1:
+    if len(set(map(_folder_of, found))) == len(found) > 0:
         return Check("ONNX Runtime", described)
     return Check(
         "ONNX Runtime",
         described,
         f"exactly one of onnxruntime and onnxruntime-gpu must be installed: {INSTALL_RUNTIME}",
     )
+
+
+def _folder_of(runtime: str) -> Path:
+    """Return where a distribution of ONNX Runtime lies: two in one folder damage each other."""
+    return Path(str(distribution(runtime).locate_file("onnxruntime"))).resolve()
 
 
 def _cuda_build() -> str:
@@ -161,22 +167,40 @@ def _weights() -> str:
     return f"other weights than Keras' ImageNet ones ({path})"
 
 
+_BEYOND_TF32 = 1 + 2**-11
+"""A factor that single precision holds, and TF32 would round to 1."""
+
+
 def _convolve_on_cuda() -> str:
     import numpy as np
 
     from fer_fast.faces.dataset import FACE_SIDE
     from fer_fast.runtime.session import open_session
 
+    pixels = np.random.default_rng(0).integers(0, 256, (4, FACE_SIDE, FACE_SIDE), dtype=np.uint8)
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (3, 3), axis=(1, 2))
+    expected = windows.sum(axis=(3, 4)).reshape(len(pixels), -1) * _BEYOND_TF32
     with scratch_dir() as folder:
         model = folder / "convolution.onnx"
         _write_convolution(model)
         session = open_session(model, "cuda")
-        session.features(np.zeros((2, FACE_SIDE, FACE_SIDE), dtype=np.uint8))
-    return f"works on {session.device.partition(':')[2]}"
+        # Two batches, which must not get the sums of one.
+        wrong = np.abs(session.features(pixels, batch_size=2) - expected).max()
+    if wrong != 0:
+        rounded = " (it rounds factors to TF32: set NVIDIA_TF32_OVERRIDE=0)" if wrong < 2 else ""
+        raise DeviceError(
+            f"{session.device} computes sums that are wrong by up to {wrong:g}{rounded}",
+            hint="update the NVIDIA driver and ONNX Runtime, and use the CPU until this passes",
+        )
+    return f"computes two batches right on {session.device.partition(':')[2]}"
 
 
 def _write_convolution(path: Path) -> None:
-    """Write the smallest backbone that needs cuDNN."""
+    """Write the smallest backbone that needs cuDNN.
+
+    Its features are the sums of each window of 3 x 3 pixels times `_BEYOND_TF32`, which single
+    precision holds exactly.
+    """
     import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -186,7 +210,7 @@ def _write_convolution(path: Path) -> None:
 
     constants = {
         "axis": np.array([1]),
-        "kernel": np.ones((1, 1, 3, 3), dtype=np.float32),
+        "kernel": np.full((1, 1, 3, 3), _BEYOND_TF32, dtype=np.float32),
         "shape": np.array([-1, (FACE_SIDE - 2) ** 2]),
     }
     graph = helper.make_graph(

@@ -137,6 +137,7 @@ class _FinalForests:
             self.training.X,
             self.training.y,
             subset,
+            engine=self.forest.forest,
             n_estimators=self.forest.trees,
             random_state=self.run.seed,
             n_jobs=self.run.jobs,

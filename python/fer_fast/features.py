@@ -66,6 +66,17 @@ def frozen_model(settings: Settings, *, reporter: Reporter = SILENT) -> Path:
     return cached_model(weights, _backbone_config(settings), reporter=reporter)
 
 
+def open_model(model: Path, settings: Settings, *, reporter: Reporter = SILENT) -> Session:
+    """Open a backbone, with or without a head, on the device that the settings ask for."""
+    return open_session(
+        model,
+        device=settings.device,
+        precision=settings.precision,
+        jobs=settings.jobs,
+        reporter=reporter,
+    )
+
+
 def _backbone_config(settings: Settings) -> BackboneConfig:
     return BackboneConfig(
         size=settings.size,
@@ -124,13 +135,12 @@ def extract(
             dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
     with clock.stage("model"):
         model = frozen_model(settings, reporter=reporter)
-        session = open_session(
-            model, device=settings.device, precision=settings.precision, reporter=reporter
-        )
+        session = open_model(model, settings, reporter=reporter)
     if settings.head != "none":
         with clock.stage("head"):
             model = model_with_head(model, session, dataset, settings, reporter=reporter)
-            session = open_session(model, device=settings.device, precision=settings.precision)
+            # What there is to say of the device was said of the backbone.
+            session = open_model(model, settings)
     with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
     return FaceFeatures(dataset, X, session)

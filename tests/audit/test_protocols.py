@@ -6,6 +6,7 @@ import numpy as np
 
 from fer_fast.audit.protocols import compare_protocols
 from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.settings import ForestSettings
 
 
 def test_features_that_say_nothing_score_well_only_where_test_rows_leak() -> None:
@@ -16,7 +17,7 @@ def test_features_that_say_nothing_score_well_only_where_test_rows_leak() -> Non
     splits = np.repeat(list(Split), [700, 100, 100]).astype(np.uint8)
     dataset = FaceDataset(np.zeros((n, 48, 48), np.uint8), labels, splits, "noise")
     X = rng.normal(size=(n, 12)).astype(np.float32)
-    plain, smote, test_too, random_split = compare_protocols(X, dataset, n_estimators=30)
+    plain, smote, test_too, random_split = compare_protocols(X, dataset, ForestSettings(trees=30))
     chance = np.bincount(labels).max() / n
     assert plain.scores.rows == smote.scores.rows == 100
     assert plain.scores.accuracy < chance + 0.1
@@ -38,7 +39,7 @@ def test_a_class_of_one_face_is_fitted_and_not_tested() -> None:
     splits = np.repeat(list(Split), [80, 20, 20]).astype(np.uint8)
     dataset = FaceDataset(np.zeros((120, 48, 48), np.uint8), labels, splits, "one")
     X = rng.normal(size=(120, 4)).astype(np.float32)
-    scores = compare_protocols(X, dataset, n_estimators=5)[-1].scores
+    scores = compare_protocols(X, dataset, ForestSettings(trees=5))[-1].scores
     largest = np.bincount(labels).max()
     assert scores.rows == -(-(3 * largest + 1) // 5)
     assert scores.per_class["neutral"].support == 0

@@ -6,6 +6,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
 from fer_fast.classifier.final import fit_classifier
+from fer_fast.forest.hist_forest import HistForestClassifier
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +18,15 @@ def digits():
 SUBSET = np.array([3, 10, 20, 21, 28, 36, 43, 60])
 
 
-def test_it_is_scikit_learns_forest_on_the_chosen_columns(digits):
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("native", HistForestClassifier), ("sklearn", RandomForestClassifier)]
+)
+def test_it_is_the_engines_forest_on_the_chosen_columns(digits, engine, kind):
     X, y = digits
-    classifier = fit_classifier(X[:1000], y[:1000], SUBSET, n_estimators=7, random_state=3)
-    expected = RandomForestClassifier(7, random_state=3).fit(X[:1000, SUBSET], y[:1000])
+    classifier = fit_classifier(
+        X[:1000], y[:1000], SUBSET, engine=engine, n_estimators=7, random_state=3
+    )
+    expected = kind(7, random_state=3).fit(X[:1000, SUBSET], y[:1000])
     assert np.array_equal(classifier.predict(X[1000:]), expected.predict(X[1000:, SUBSET]))
 
 

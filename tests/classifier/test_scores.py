@@ -52,3 +52,15 @@ def test_deduplicated_scores_are_those_of_the_other_rows_alone(labels, shared):
     assert evaluation.test == score(y_true, y_pred, NAMES)
     assert evaluation.test_deduplicated == score(y_true[~shared], y_pred[~shared], NAMES)
     assert evaluation.test_deduplicated.rows == 20 - shared.sum()
+
+
+@given(labels=hnp.arrays(np.int64, (3, 20), elements=st.integers(0, 2)))
+def test_own_labels_score_the_same_predictions(labels):
+    y_true, y_pred, y_own = labels
+    shared = np.arange(20) % 3 == 0
+    both = score_held_out(y_true, y_pred, shared, NAMES, y_own=y_own)
+    assert both.own_labels == score_held_out(y_own, y_pred, shared, NAMES)
+    alone = score_held_out(y_true, y_pred, shared, NAMES)
+    assert alone.own_labels is None
+    assert alone.as_dict().keys() == {"test", "test_deduplicated"}
+    assert both.as_dict() == alone.as_dict() | {"own_labels": both.own_labels.as_dict()}

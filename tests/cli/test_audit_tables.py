@@ -52,12 +52,12 @@ def test_every_count_stands_beside_its_name() -> None:
         ["blank", "11"],
     ]
     assert _rows(integrity_table(found, None)) == counts
-    opinion = SecondOpinion(judged=2_000, disagreeing=250, other=31, undecided=40, no_face=5)
+    opinion = SecondOpinion(judged=2_000, disagreeing=250, other=60, undecided=40, no_face=5)
     assert _rows(integrity_table(found, opinion)) == [
         *counts,
         ["judged by FER+", "2,000"],
         ["whose label FER+ contradicts (12.5% of them)", "250"],
-        ["that FER+ takes for contempt or unknown", "31"],
+        ["that FER+ takes for contempt or unknown", "60"],
         ["on which FER+ is undecided", "40"],
         ["that are no face to FER+", "5"],
     ]

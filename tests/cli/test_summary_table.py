@@ -127,3 +127,22 @@ def test_synthetic_faces_come_with_a_warning(result: RunResult) -> None:
     assert warning not in _printed(summary(result))
     synthetic = replace(result, dataset=replace(result.dataset, synthetic=True))
     assert warning in _printed(summary(synthetic))
+
+
+def test_scores_against_the_datas_own_labels_stand_beside_the_others(result: RunResult) -> None:
+    assert "own labels" not in _printed(summary(result))
+    assert "own_labels" not in metrics_document(result)
+    both = [replace(_evaluation(seed), own_labels=_evaluation(10 + seed)) for seed in range(4)]
+    names = ("all_features", "k_best", "random")
+    relabelled = replace(result, scores=both[3], baselines=dict(zip(names, both, strict=False)))
+    tables, document = _rows(_printed(summary(relabelled))), metrics_document(relabelled)
+    baselines = document["baselines"]
+    compared = [document, baselines["k_best"], baselines["random"], baselines["all_features"]]
+    for title, scores in (
+        ("PrivateTest", compared),
+        ("Against", [one["own_labels"] for one in compared]),
+    ):
+        assert [row[2] for row in tables[title]] == [
+            f"{s['test']['accuracy']:.3f} | {s['test_deduplicated']['accuracy']:.3f}"
+            for s in scores
+        ]

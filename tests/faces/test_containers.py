@@ -119,7 +119,7 @@ def test_ferplus_own_layout_is_named(tmp_path: Path) -> None:
         put(tmp_path / "data" / f"FER2013{part}" / "fer0000000.png", 3)
         (tmp_path / "data" / f"FER2013{part}" / "label.csv").write_text("fer0000000.png,1,0,0\n")
     for path in (tmp_path / "data", zip_of(tmp_path / "data", tmp_path / "data.zip")):
-        with pytest.raises(DataError, match="laid out as FER.*--labels ferplus="):
+        with pytest.raises(DataError, match=r"laid out as FER.*--labels ferplus="):
             load_faces(path)
 
 
@@ -198,7 +198,7 @@ def test_links_that_lead_back_are_followed_once(folder: Path) -> None:
 
 
 def test_a_folder_linked_under_a_label_is_read_though_it_stands_elsewhere_too(
-    folder: Path, tmp_path: Path
+    folder: Path,
 ) -> None:
     expected = load_faces(folder).digest
     (folder / "all").mkdir()

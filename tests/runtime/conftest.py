@@ -140,7 +140,7 @@ def products(
     for name, config in configs.items():
         export_model(random_weights, config, folder / f"{name}.onnx")
     width = open_session(folder / "160.onnx", "cpu").n_features
-    append_head(folder / "160.onnx", _random_head(width), folder / "head.onnx")
+    (folder / "head.onnx").write_bytes(append_head(folder / "160.onnx", _random_head(width)))
     made = {name: folder / f"{name}.onnx" for name in (*configs, "head")}
     return made | {"48": random_model, "equalised": equalised_model}
 

@@ -15,7 +15,7 @@ from fer_fast.runtime.cuda import require_cuda
 from fer_fast.runtime.session import open_session
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cuda() -> Any:
     try:
         return require_cuda()

@@ -299,3 +299,15 @@ def test_a_device_that_onnx_runtime_has_no_code_for_is_named(
         assert device == "cpu"
         asked = f"compute capability {int(capability) // 10}.{int(capability) % 10}"
         assert asked in notes[0]
+
+
+def test_doctor_finds_a_device_that_computes_nothing(on_stand_ins: OnStandIns) -> None:
+    printed = on_stand_ins("""
+from fer_fast.doctor import diagnose
+checks = {check.name: check for check in diagnose()}
+for name in ("CUDA build", "GPU", "libcudnn.so.9", "CUDA provider", "--device cuda"):
+    print(name, checks[name].ok, checks[name].fix)
+""")
+    *pieces, verdict = printed.splitlines()
+    assert [piece.split()[-1] for piece in pieces] == ["True"] * 4
+    assert verdict.startswith("--device cuda False cuda:Stand-in computes sums that are wrong by")

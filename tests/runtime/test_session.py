@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,41 @@ def test_a_batch_of_nothing_is_refused(session: Session, faces: NDArray[np.uint8
     for batch_size in (0, -1):
         with pytest.raises(ParameterError, match=f"batch size is {batch_size}"):
             session.features(faces, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_jobs_bounds_the_threads_and_changes_no_bit(
+    session: Session, random_model: Path, faces: NDArray[np.uint8], jobs: int
+) -> None:
+    expected = session.features(faces, batch_size=4)
+    before = set(threading.enumerate())
+    seen: set[threading.Thread] = set()
+
+    def look(_: int) -> None:
+        seen.update(set(threading.enumerate()) - before)
+
+    bounded = open_session(random_model, "cpu", jobs=jobs)
+    for _ in range(2):
+        features = bounded.features(faces, batch_size=4, advance=look)
+        np.testing.assert_array_equal(features, expected)
+    assert len(seen) == jobs
+
+
+def test_no_jobs_are_refused(random_model: Path) -> None:
+    with pytest.raises(ParameterError, match="jobs is 0"):
+        open_session(random_model, "cpu", jobs=0)
+
+
+def test_an_interrupt_ends_within_a_batch_and_leaves_the_session_usable(
+    session: Session, faces: NDArray[np.uint8]
+) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    expected = session.features(faces, batch_size=8)
+    with pytest.raises(KeyboardInterrupt):
+        session.features(faces, batch_size=1, advance=interrupt)
+    np.testing.assert_array_equal(session.features(faces, batch_size=8), expected)
 
 
 @pytest.mark.usefixtures("cache")

@@ -92,15 +92,18 @@ def test_events_tell_the_number_of_ants_of_their_iteration():
     assert [event.settled for event in events] == [1, 1, 2, 1, 2, 3, 4]
 
 
-def test_the_answer_is_what_an_ant_takes_that_never_draws():
-    one = by_hand(crediting(**EXACTLY_FOUR), 5)
-    greedy = Colony(
-        ETA, deposit="credit", q0=1.0, n_ants=1, tau0=one.pheromone, tau_min=1e-12, **EXACTLY_FOUR
-    )
-    assert one.answer.tolist() == greedy.ask()[0].tolist()
-    assert colony(**EXACTLY_FOUR).answer is None
-    learned = by_hand(crediting(), 5)
-    assert learned.answer.tolist() == learned.best_subset.tolist()
+def test_until_a_subset_of_its_size_is_judged_the_answer_is_what_a_greedy_ant_takes():
+    one = crediting(sizes="annealed", **EXACTLY_FOUR)
+    assert one.answer is None
+    for _ in range(4):
+        one.run(judge, n_iterations=1)
+        greedy = Colony(
+            ETA, deposit="credit", q0=1.0, tau0=one.pheromone, tau_min=1e-12, **EXACTLY_FOUR
+        )
+        assert one.best_subset is None
+        assert one.answer.tolist() == greedy.ask()[0].tolist()
+    one.run(judge, n_iterations=1)
+    assert one.answer.tolist() == one.best_subset.tolist()
 
 
 class Remembers:
@@ -110,9 +113,9 @@ class Remembers:
         self.told = []
         self.threads = set()
 
-    def next_iteration(self, iteration, credited):
+    def next_iteration(self, credited):
         self.threads.add(threading.current_thread())
-        self.told.append((iteration, [subset.tolist() for subset in credited]))
+        self.told.append([subset.tolist() for subset in credited])
         self.seen = np.bincount(np.concatenate([*credited, [0]]), minlength=60)
 
     def __call__(self, subset):
@@ -123,12 +126,12 @@ class Remembers:
 def test_a_fitness_is_told_what_was_credited_before_each_iteration(n_jobs):
     one, teller = crediting(), Remembers()
     expected = []
-    for iteration in range(4):
-        expected.append((iteration, [subset.tolist() for subset in one.credited]))
+    for _ in range(4):
+        expected.append([subset.tolist() for subset in one.credited])
         one.run(teller, n_iterations=1, n_jobs=n_jobs)
     assert teller.told == expected
-    assert expected[0] == (0, [])
-    assert len(expected[3][1]) == one.history[2]["credited"] > 0
+    assert expected[0] == []
+    assert len(expected[3]) == one.history[2]["credited"] > 0
     assert teller.threads == {threading.current_thread()}
 
 
@@ -150,10 +153,23 @@ def test_a_credit_that_depends_on_the_last_iteration_survives_a_restart(n_jobs):
     assert picture(parts) == picture(whole)
 
 
+def test_ctrl_c_while_the_fitness_is_told_starts_no_evaluation():
+    class Interrupted:
+        def next_iteration(self, _):
+            raise KeyboardInterrupt
+
+        def __call__(self, subset):
+            raise AssertionError
+
+    one = crediting()
+    assert one.run(Interrupted()) == "interrupted"
+    assert one.evaluations == 0
+
+
 def test_next_iteration_may_say_that_the_budget_is_spent_or_fail():
     class Spent:
-        def next_iteration(self, iteration, _):
-            if iteration == 2:
+        def next_iteration(self, _):
+            if one.iteration == 2:
                 raise EvaluationCut
 
         def __call__(self, subset):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
+
+from fer_fast.forest.hist_forest import HistForestClassifier
+from fer_fast.settings import Engine
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class SubsetClassifier:
 
     Attributes
     ----------
-    forest : RandomForestClassifier
+    forest : HistForestClassifier or RandomForestClassifier
         Fitted on the chosen columns, in the order of `subset`.
     subset : ndarray of shape (n_selected,), int64
         The chosen features, ascending.
@@ -23,7 +27,7 @@ class SubsetClassifier:
         How many features there were to choose from.
     """
 
-    forest: RandomForestClassifier
+    forest: HistForestClassifier | RandomForestClassifier
     subset: NDArray[np.int64]
     n_features: int
 
@@ -47,11 +51,12 @@ def fit_classifier(
     y: NDArray[np.integer],
     subset: NDArray[np.int64],
     *,
+    engine: Engine = "native",
     n_estimators: int = 90,
     random_state: int = 0,
     n_jobs: int | None = None,
 ) -> SubsetClassifier:
-    """Fit scikit-learn's random forest on the chosen features.
+    """Fit a random forest on the chosen features.
 
     Parameters
     ----------
@@ -59,14 +64,16 @@ def fit_classifier(
     y : ndarray of shape (n_rows,), integer
     subset : ndarray of shape (n_selected,), int64
         The chosen features, ascending.
+    engine : {"native", "sklearn"}, default="native"
+        `HistForestClassifier`, or scikit-learn's `RandomForestClassifier`.
     n_estimators : int, default=90
         Trees in the forest.
     random_state : int, default=0
     n_jobs : int or None, default=None
         Threads that grow trees; the forest is the same for any number.
     """
-    forest = RandomForestClassifier(
-        n_estimators=n_estimators, random_state=random_state, n_jobs=n_jobs
-    )
-    forest.fit(X[:, subset], y)
+    kind: Any = HistForestClassifier if engine == "native" else RandomForestClassifier
+    forest = kind(n_estimators=n_estimators, random_state=random_state, n_jobs=n_jobs)
+    # All features are no copy of what may be a gigabyte.
+    forest.fit(X if len(subset) == X.shape[1] else X[:, subset], y)
     return SubsetClassifier(forest, subset, X.shape[1])

@@ -70,7 +70,13 @@ class HeldOutScores:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the scores as JSON types, those that there are."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        scores = asdict(self)
+        del scores["own_labels"]
+        return (
+            scores
+            if self.own_labels is None
+            else scores | {"own_labels": self.own_labels.as_dict()}
+        )
 
 
 def score(

@@ -50,7 +50,10 @@ def own_rows(dataset: FaceDataset, split: Split) -> NDArray[np.intp]:
         If `split` is Training itself.
     """
     if split is Split.TRAINING:
-        raise ParameterError("own rows are those outside Training: ask for another split's")
+        raise ParameterError(
+            "own rows are those outside Training",
+            hint="ask for another split's",
+        )
     groups = duplicate_groups(dataset)
     rows = dataset.rows(split)
     learnt = np.isin(groups[rows], groups[dataset.rows(Split.TRAINING)])

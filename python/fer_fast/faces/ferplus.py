@@ -139,19 +139,19 @@ def _votes_on(dataset: FaceDataset, votes_csv: Path) -> NDArray[np.int64]:
     """Return the votes on each face, of shape (n_faces, 10), in the order of `_COLUMNS`."""
     if dataset.label_set != FER2013:
         raise DataError(
-            f"{dataset.source} has other classes than FER-2013's: FER+'s votes {votes_csv} are on "
-            "the faces of fer2013.csv, so give that"
+            f"{dataset.source} has other classes than FER-2013's",
+            hint=f"FER+'s votes {votes_csv} are on the faces of fer2013.csv, so give that",
         )
     usage, votes = _read_votes(votes_csv)
     if len(votes) != len(dataset):
         raise DataError(
-            f"{votes_csv} has votes on {len(votes)} faces and the data set {len(dataset)}: "
-            "give the votes and the csv that belong together"
+            f"{votes_csv} has votes on {len(votes)} faces and the data set {len(dataset)}",
+            hint="give the votes and the csv that belong together",
         )
     if usage != [SPLIT_NAMES[Split(split)] for split in dataset.splits]:
         raise DataError(
-            f"{votes_csv} has its faces in another order than {dataset.source}: FER+ follows the "
-            "rows of fer2013.csv, so give that"
+            f"{votes_csv} has its faces in another order than {dataset.source}",
+            hint="FER+ follows the rows of fer2013.csv, so give that",
         )
     return votes
 
@@ -169,10 +169,12 @@ def _read_votes(votes_csv: Path) -> tuple[list[str], NDArray[np.int64]]:
         if (votes < 0).any():
             raise ValueError("a negative count")
     except OSError as error:
-        raise DataError(f"cannot read the votes {votes_csv} ({error.strerror})") from error
+        raise DataError(
+            f"cannot read the votes {votes_csv} ({error.strerror})", hint="check the path"
+        ) from error
     except (KeyError, OverflowError, ValueError, csv.Error) as error:
         raise DataError(
-            f"{votes_csv} holds no FER+ votes: it needs the columns Usage, {', '.join(_COLUMNS)}, "
-            "with a count in each row"
+            f"{votes_csv} holds no FER+ votes",
+            hint=f"give a csv with the columns Usage, {', '.join(_COLUMNS)}, each row with counts",
         ) from error
     return usage, votes

@@ -6,13 +6,16 @@ meant as a picture. Whatever cannot be brought to 8 bits without a guess is refu
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from fer_fast.errors import DataError
 
@@ -46,6 +49,29 @@ _ALPHA_MODES = ("LA", "PA", "La", "RGBA", "RGBa")
 _WHITE_IS_ZERO = 0
 _BITS_TAG, _PHOTOMETRIC_TAG = 258, 262
 
+_FILTERING = threading.Lock()
+"""Python's warning filters belong to all threads."""
+
+
+class PictureError(DataError):
+    """A picture cannot be used.
+
+    Attributes
+    ----------
+    kind : {"format", "size", "content"}
+        It is of no known format, too large, or cannot be made sense of.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str = "",
+        kind: Literal["format", "size", "content"] = "content",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+
 
 def read_picture(file: BinaryIO, name: str) -> bytes:
     """Return the content of a picture file, unless it is larger than any picture should be.
@@ -58,8 +84,8 @@ def read_picture(file: BinaryIO, name: str) -> bytes:
     content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise DataError(
-            f"{name} is larger than {_MAX_BYTES >> 20} MiB, too large for a picture: "
-            "replace or remove it"
+            f"{name} is larger than {_MAX_BYTES >> 20} MiB, too large for a picture",
+            hint="replace or remove it",
         )
     return content
 
@@ -84,21 +110,11 @@ def decode_grey(content: bytes, name: str) -> NDArray[np.uint8]:
 
     Raises
     ------
-    DataError
+    PictureError
         If it is no picture of a known format, is damaged, too large, or of a mode without a known
         white.
     """
     return np.asarray(_decoded(content, name, "L"))
-
-
-def decode_rgb(content: bytes, name: str) -> NDArray[np.uint8]:
-    """Decode a picture's first frame, upright, to 8-bit colours; else as `decode_grey`.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3), uint8
-    """
-    return np.asarray(_decoded(content, name, "RGB"))
 
 
 def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -114,33 +130,111 @@ def mirror(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[..., ::-1])
 
 
+def decode_picture(
+    content: bytes,
+    name: str,
+    *,
+    formats: tuple[str, ...] = FORMATS,
+    max_pixels: int = MAX_PIXELS,
+) -> Image.Image:
+    """Decode a picture's first frame, upright, to 8-bit colours, as Pillow has it.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str
+        What to call it in messages.
+    formats : tuple of str
+        Which of `FORMATS` to accept.
+    max_pixels : int
+        A larger picture is refused before anything is unpacked.
+
+    Returns
+    -------
+    PIL.Image.Image of mode RGB
+
+    Raises
+    ------
+    PictureError
+        As `decode_grey` does.
+    """
+    return _decoded(content, name, "RGB", formats, max_pixels)
+
+
+def upright_rgb(picture: Image.Image, name: str) -> Image.Image:
+    """Return an opened picture upright and with 8-bit colours; else as `decode_picture`."""
+    try:
+        picture.load()
+        return _turned_upright(picture, _to_8_bits(picture).convert("RGB"))
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _unreadable(name, error) from error
+
+
 class _RefusedError(Exception):
     """Says what is wrong with a picture."""
 
 
-def _decoded(content: bytes, name: str, mode: str) -> Image.Image:
+def _decoded(
+    content: bytes,
+    name: str,
+    mode: str,
+    formats: tuple[str, ...] = FORMATS,
+    max_pixels: int = MAX_PIXELS,
+) -> Image.Image:
     try:
-        with Image.open(BytesIO(content), formats=FORMATS) as picture:
+        with _quiet():
+            opened = Image.open(BytesIO(content), formats=formats)
+        with opened as picture:
             width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise _RefusedError(f"it has {width:,}×{height:,} pixels, more than {MAX_PIXELS:,}")
+            if width * height > max_pixels:
+                raise _too_large(name, f"{width:,}×{height:,} pixels, more than {max_pixels:,}")
             picture.load()
             return _turned_upright(picture, _to_8_bits(picture).convert(mode))
-    except MemoryError:
+    except (MemoryError, PictureError):
         raise
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(formats)
+        # What Pillow says of it names an object in memory.
+        reason = "cannot identify its format" if content else "it is empty"
+        raise PictureError(
+            f"{name} is no readable picture ({reason})", hint=f"give {kinds}", kind="format"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, f"more than {max_pixels:,} pixels") from error
     # Pillow promises OSError, but its decoders raise whatever bytes out of place lead to:
     # SyntaxError, ValueError, struct.error, IndexError, zlib.error and more.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(
-            f"{name} is no readable picture ({reason}): replace or remove it"
-        ) from error
+        raise _unreadable(name, error) from error
+
+
+def _too_large(name: str, size: str) -> PictureError:
+    return PictureError(
+        f"{name} is no readable picture (it has {size})", hint="shrink it first", kind="size"
+    )
+
+
+def _unreadable(name: str, error: Exception) -> PictureError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return PictureError(
+        f"{name} is no readable picture ({reason})", hint="replace or remove it", kind="content"
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Pillow's warnings of sizes and damage, which are ours to judge, from the terminal."""
+    with _FILTERING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _turned_upright(picture: Image.Image, decoded: Image.Image) -> Image.Image:
     orientation = None
     # A damaged EXIF block tells no orientation; the picture itself is sound.
-    with suppress(Exception):
+    with suppress(Exception), _quiet():
         orientation = picture.getexif().get(ExifTags.Base.Orientation)
     turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return decoded if turn is None else decoded.transpose(turn)

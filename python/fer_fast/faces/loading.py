@@ -132,13 +132,19 @@ def _reading(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except FileNotFoundError as error:
-        raise DataError(f"there is no file or folder {path}: check the path") from error
+        raise DataError(
+            f"there is no file or folder {path}",
+            hint="check the path",
+        ) from error
     except DAMAGE as error:
-        raise DataError(f"{path} is truncated or damaged ({error}): download it again") from error
+        raise DataError(
+            f"{path} is truncated or damaged ({error})",
+            hint="download it again",
+        ) from error
     except OSError as error:
         raise DataError(
-            f"cannot read {path} ({error.strerror or error}): check that it is a file or folder "
-            "you may read"
+            f"cannot read {path} ({error.strerror or error})",
+            hint="check that it is a file or folder you may read",
         ) from error
 
 
@@ -157,7 +163,10 @@ def _find(path: Path, reporter: Reporter) -> _Found:
             return _Found(f"{chosen.digest(reporter)}-{_TREE_REVISION}", chosen.read)
         return _find(path / chosen.path, reporter)
     if path.exists() and not path.is_file():
-        raise DataError(f"{path} is neither a file nor a folder: give one of those")
+        raise DataError(
+            f"{path} is neither a file nor a folder",
+            hint="give one of those",
+        )
     with unpacked(path) as (file, _):
         head = file.read(_HEAD)
     suffix = path.suffix.lower()
@@ -169,8 +178,8 @@ def _find(path: Path, reporter: Reporter) -> _Found:
     if inner in _TABLE_SUFFIXES:
         return _Found(f"{file_digest(path)}-{_TABLE_REVISION}", lambda r: _read_file(path, r))
     raise DataError(
-        f"{path} is of no known kind: give a .csv, .csv.gz, .zip, .tar.gz or .npz file, or a "
-        "folder with train/ and test/"
+        f"{path} is of no known kind",
+        hint="give a .csv, .csv.gz, .zip, .tar.gz or .npz file, or a folder with train/ and test/",
     )
 
 
@@ -220,8 +229,8 @@ def _with_every_split(dataset: FaceDataset, reporter: Reporter) -> FaceDataset:
     for split, name in ((Split.TRAINING, "training"), (Split.PRIVATE_TEST, "test")):
         if not len(dataset.rows(split)):
             raise DataError(
-                f"{dataset.source} has no {name} rows: give a data set with a training and a "
-                "test split"
+                f"{dataset.source} has no {name} rows",
+                hint="give a data set with a training and a test split",
             )
     if len(dataset.rows(Split.PUBLIC_TEST)):
         return dataset
@@ -229,8 +238,8 @@ def _with_every_split(dataset: FaceDataset, reporter: Reporter) -> FaceDataset:
     moved, there_were = len(divided.rows(Split.PUBLIC_TEST)), len(dataset.rows(Split.TRAINING))
     if not moved:
         raise DataError(
-            f"{dataset.source} has too few training faces to set some aside for validation: give "
-            "a class two different ones, or a validation split"
+            f"{dataset.source} has too few training faces to set some aside for validation",
+            hint="give a class two different ones, or a validation split",
         )
     reporter.note(
         f"{dataset.source} has no validation split: {moved:,} of {there_were:,} "

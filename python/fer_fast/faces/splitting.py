@@ -93,8 +93,8 @@ def stratified_parts(
     least, most = len(sizes), len(y) - n_divided
     if not n_divided or not least <= n_first <= most:
         raise ParameterError(
-            f"{n_first:,} of {len(y):,} rows cannot be drawn class by class: draw {least:,} to "
-            f"{most:,}, so that both parts have room for each class, or all"
+            f"{n_first:,} of {len(y):,} rows cannot be drawn class by class",
+            hint=f"draw {least:,} to {most:,}, so that both parts have room for each class, or all",
         )
     first, second = train_test_split(
         others, train_size=n_first - len(lone), stratify=y[others], random_state=random_state

@@ -36,9 +36,9 @@ def cached_head_model(
 ) -> Path:
     """Return the path, in the cache, of the backbone with a head trained on the data set.
 
-    The cache's key is the backbone's digest, the data set's, the configuration, the trainer's
-    version, the kind of device and the precision: the last two round differently. Where no trainer
-    is installed, the head of any version is taken.
+    The cache's key is the backbone's digest, the data set's, the configuration, the kind of device,
+    the precision and the trainer's version: the last three round differently. Where no trainer is
+    installed, a head of any device, precision and version is taken.
 
     Parameters
     ----------
@@ -69,18 +69,18 @@ def cached_head_model(
         )
         return append_head(backbone, head)
 
+    trainer = installed_maker("keras")
     entry = Entry(
         "models",
         "mobilenet-v2-head",
         {
             "backbone": session.model_digest,
-            "device": [session.kind, session.precision],
             "dataset": dataset.digest,
             "config": asdict(config),
             "revision": _REVISION,
         },
         ".onnx",
-        installed_maker("keras"),
+        f"{session.kind}-{session.precision}-{trainer}" if trainer else None,
     )
     return Cache(reporter).get_or_make(
         entry, lambda file: file.write(model()), hit="head: trained before"

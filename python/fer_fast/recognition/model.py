@@ -40,14 +40,8 @@ from numpy.typing import NDArray
 
 from fer_fast.errors import DeviceError, ParameterError
 from fer_fast.recognition.crop import FACE_SIDE, FER2013, Framing
-from fer_fast.recognition.engine import (
-    ModelError,
-    open_on_cpu,
-    open_session,
-    reason,
-    runtime_errors,
-    session_options,
-)
+from fer_fast.recognition.engine import ModelError, open_on_cpu, open_session, session_options
+from fer_fast.runtime.failures import onnxruntime_errors, reason
 
 Device = Literal["cpu", "cuda"]
 
@@ -236,12 +230,12 @@ class ExpressionModel:
         size = _BATCH[self.device]
         batches = [faces[start : start + size] for start in range(0, len(faces), size)]
         try:
-            if len(batches) == 1 or self._threads == 1:
+            if len(batches) <= 1 or self._threads == 1:
                 outputs = [self._run(batch) for batch in batches]
             else:
                 with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:
                     outputs = list(pool.map(self._run, batches))
-        except runtime_errors() as error:
+        except onnxruntime_errors() as error:
             raise DeviceError(
                 f"{self.device} failed on a batch of {size} faces ({reason(error)})"
             ) from error
@@ -261,8 +255,7 @@ def _open_on_cuda(path: Path) -> Any:
     """Open a model whose backbone computes on CUDA, and its classifier on the CPU."""
     from fer_fast.graph.onefile import CLASSIFIER_NODES
     from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING
-    from fer_fast.runtime.buffers import provider_options
-    from fer_fast.runtime.cuda import require_cuda
+    from fer_fast.runtime.cuda import provider_options, require_cuda
 
     require_cuda()
     options = session_options(threads=1)

@@ -14,18 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fer_fast.environment import available_cpus
 from fer_fast.errors import FerFastError, ParameterError
+from fer_fast.faces.image import PictureError, decode_picture, upright_rgb
 from fer_fast.recognition.crop import FACE_SIDE, RESAMPLING, face_crop
 from fer_fast.recognition.detect import FaceDetector
 from fer_fast.recognition.engine import ModelError
 from fer_fast.recognition.model import Device, ExpressionModel, ModelInfo
-from fer_fast.recognition.sources import (
-    Channels,
-    PictureError,
-    from_array,
-    open_picture,
-    upright_rgb,
-)
+from fer_fast.recognition.sources import Channels, from_array, read_file
 
 BUNDLED_MODEL = Path(__file__).parent / "assets" / "expressions.onnx"
 """The model that comes with the package."""
@@ -174,7 +170,7 @@ class Recognizer:
                 "`fer-fast pipeline --out` wrote"
             )
         if threads is None:
-            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+            threads = available_cpus()
         self._threads = threads
         self._model = ExpressionModel(
             BUNDLED_MODEL if model is None else Path(model), device=device, threads=threads
@@ -271,6 +267,8 @@ class Recognizer:
         """
         if faces not in get_args(Faces):
             raise ParameterError(f"faces is {faces!r}: choose all, largest or none")
+        if channels not in get_args(Channels):
+            raise ParameterError(f"the channels are {channels!r}: choose rgb or bgr")
 
         wanted = _Wanted(faces, channels, small_faces, max_faces, keep_pictures)
 
@@ -345,7 +343,7 @@ class Recognizer:
         if wanted.max_faces is not None and len(found) > wanted.max_faces:
             raise PictureError(
                 f"{name} has {len(found)} faces and at most {wanted.max_faces} are answered",
-                "cut it into parts",
+                hint="cut it into parts",
             )
         places: list[_Place] = []
         crops = []
@@ -391,9 +389,10 @@ def _decoded(image: Picture, name: str, channels: Channels) -> Image.Image:
     if isinstance(image, Image.Image):
         return upright_rgb(image, name)
     if isinstance(image, bytes):
-        return open_picture(image, name)
+        return decode_picture(image, name)
     if isinstance(image, (str, os.PathLike)):
-        return open_picture(Path(image), os.fspath(image))
+        name = os.fspath(image)
+        return decode_picture(read_file(Path(image), name), name)
     raise ParameterError(
         f"{name} is a {type(image).__name__}: give a path, bytes, a PIL image or a uint8 array"
     )

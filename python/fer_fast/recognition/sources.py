@@ -1,206 +1,38 @@
-"""Where pictures come from: opening one safely, and finding all that a user named."""
+"""Where pictures come from: arrays, and all that a user named on the command line."""
 
 from __future__ import annotations
 
 import glob
 import sys
-import threading
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from fer_fast.errors import DataError, ParameterError
+from fer_fast.environment import user_path
+from fer_fast.errors import ParameterError
+from fer_fast.faces.image import SUFFIXES, PictureError, read_picture, upright_rgb
 
 Channels = Literal["rgb", "bgr"]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-"""Formats that are opened: each decoder more is one more that a stranger's file can reach."""
-
-MAX_PIXELS = 64_000_000
-"""Pixels of the largest picture that is decoded; it takes three bytes each."""
-
-_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib"),
-    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
-)
-_VIDEO_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv", ".ts"),
+_VIDEO_SUFFIXES = frozenset(
+    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv", ".ts")
 )
 
-_EXIF_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What puts a picture upright, by its EXIF orientation."""
 
-_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-_WITHOUT_ALPHA = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
-
-_OPENING = threading.Lock()
-"""Held while a header is read: Python's warning filters belong to all threads."""
-
-
-class PictureError(DataError):
-    """A picture cannot be used.
-
-    Attributes
-    ----------
-    problem, remedy : str
-        What is wrong, and what to do.
-    kind : {"type", "size", "content"}
-        It is of no known format, too large, or cannot be made sense of.
-    """
-
-    def __init__(
-        self, problem: str, remedy: str, kind: Literal["type", "size", "content"] = "content"
-    ) -> None:
-        super().__init__(f"{problem}: {remedy}")
-        self.problem = problem
-        self.remedy = remedy
-        self.kind = kind
-
-
-def open_picture(
-    source: Path | bytes,
-    name: str,
-    *,
-    formats: tuple[str, ...] = FORMATS,
-    max_pixels: int = MAX_PIXELS,
-) -> Image.Image:
-    """Decode a picture: upright, its first frame, 8 bits a channel.
-
-    Parameters
-    ----------
-    source : Path or bytes
-        A file, or a file's content.
-    name : str
-        What messages call it.
-    formats : tuple of str
-        Pillow's names of the formats to accept.
-    max_pixels : int
-        A larger picture is refused before it is decoded.
-
-    Returns
-    -------
-    PIL.Image.Image of mode RGB
-
-    Raises
-    ------
-    PictureError
-        If it is missing, empty, too large, damaged, or of another format.
-    """
-    content = _content(source, name)
+def read_file(path: Path, name: str) -> bytes:
+    """Return a picture file's content, or raise `PictureError` if there is none."""
     try:
-        with _OPENING, warnings.catch_warnings():
-            # Pillow warns of a size that we refuse ourselves, further down.
-            warnings.simplefilter("ignore")
-            opened = Image.open(BytesIO(content), formats=formats)
-    except Image.DecompressionBombError as error:
-        raise _too_large(name, "far more", max_pixels) from error
-    except UnidentifiedImageError as error:
+        with path.open("rb") as file:
+            return read_picture(file, name)
+    except OSError as error:
         raise PictureError(
-            f"{name} is no picture of a known format", f"give {', '.join(formats)}", "type"
+            f"{name} cannot be read ({error.strerror or error})", hint="check the path"
         ) from error
-    # Decoders raise whatever a damaged header makes them stumble over.
-    except Exception as error:
-        raise _damaged(name, error) from error
-    with opened:
-        width, height = opened.size
-        if width * height > max_pixels:
-            raise _too_large(name, f"{width:,} × {height:,}", max_pixels)
-        try:
-            return upright_rgb(opened, name)
-        except PictureError:
-            raise
-        except Exception as error:
-            raise _damaged(name, error) from error
-
-
-def _content(source: Path | bytes, name: str) -> bytes:
-    if isinstance(source, Path):
-        try:
-            source = source.read_bytes()
-        except OSError as error:
-            raise PictureError(
-                f"{name} cannot be read ({error.strerror or error})", "check the path"
-            ) from error
-    if not source:
-        raise PictureError(f"{name} is empty", "give a picture", "type")
-    return source
-
-
-def _too_large(name: str, size: str, max_pixels: int) -> PictureError:
-    return PictureError(
-        f"{name} has {size} pixels and at most {max_pixels:,} are decoded",
-        "shrink it first",
-        "size",
-    )
-
-
-def _damaged(name: str, error: Exception) -> PictureError:
-    return PictureError(f"{name} is damaged ({str(error) or type(error).__name__})", "replace it")
-
-
-def upright_rgb(picture: Image.Image, name: str) -> Image.Image:
-    """Return a picture of any mode upright and as 8-bit RGB, with what is transparent on white.
-
-    Raises
-    ------
-    PictureError
-        If its mode, or the range of its values, is not known.
-    """
-    picture.load()
-    mode = picture.mode
-    if mode == "F" or mode.startswith("I"):
-        rgb = Image.fromarray(_to_8_bits(np.asarray(picture), name)).convert("RGB")
-    elif mode in _WITH_ALPHA or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        rgb = Image.new("RGB", picture.size, "white")
-        rgb.paste(rgba, mask=rgba.getchannel("A"))
-    elif mode in _WITHOUT_ALPHA:
-        rgb = picture.convert("RGB")
-    else:
-        raise PictureError(f"{name} has the colour mode {mode}", "save it as RGB")
-    turn = _TURNS.get(_orientation(picture))
-    return rgb if turn is None else rgb.transpose(turn)
-
-
-def _orientation(picture: Image.Image) -> int:
-    try:
-        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
-    # Of damaged EXIF data; every viewer shows such a picture as it is stored.
-    except Exception:
-        return 1
-
-
-def _to_8_bits(values: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
-    """Scale grey values by the narrowest of the usual ranges that holds them all.
-
-    Whole numbers are 16 bits wide; others range to 1, 255 or 65,535.
-    """
-    numbers = values.astype(np.float64)
-    least, greatest = numbers.min(), numbers.max()
-    whole = not np.issubdtype(values.dtype, np.floating)
-    # Compared so that a value that is no number is in no range.
-    for top in (65535.0,) if whole else (1.0, 255.0, 65535.0):
-        if least >= 0 and greatest <= top:
-            return np.rint(numbers * (255 / top)).astype(np.uint8)
-    raise PictureError(
-        f"{name} has grey values from {least:g} to {greatest:g}", "scale them to 0 to 255"
-    )
 
 
 def from_array(array: NDArray[np.generic], channels: Channels = "rgb") -> Image.Image:
@@ -222,8 +54,6 @@ def from_array(array: NDArray[np.generic], channels: Channels = "rgb") -> Image.
     ParameterError
         If it is no picture.
     """
-    if channels not in ("rgb", "bgr"):
-        raise ParameterError(f"the channels are {channels!r}: choose rgb or bgr")
     if array.dtype != np.uint8:
         raise ParameterError(
             f"the picture is an array of {array.dtype}: give uint8 from 0 to 255 "
@@ -275,7 +105,7 @@ def find_sources(inputs: Iterable[str]) -> list[Source]:
 
 
 def _named(word: str) -> list[Source]:
-    path = Path(word).expanduser()
+    path = user_path(word)
     if word == "-":
         return [Source("-", "picture", sys.stdin.buffer.read())]
     if path.is_dir():
@@ -297,7 +127,7 @@ def _required(sources: list[Source], otherwise: str) -> list[Source]:
 
 
 def _in_folder(folder: Path) -> list[Source]:
-    known = _SUFFIXES + _VIDEO_SUFFIXES
+    known = SUFFIXES | _VIDEO_SUFFIXES
     return [
         _file(path)
         for path in sorted(folder.rglob("*"))

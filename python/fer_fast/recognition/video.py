@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from fer_fast.errors import FerFastError, ParameterError
-from fer_fast.recognition.sources import MAX_PIXELS, PictureError
+from fer_fast.faces.image import MAX_PIXELS, PictureError
 
 _MISSING_FRAMES = 0.02
 """Share of the announced frames that may be missing: many files only estimate their number."""
@@ -79,18 +79,20 @@ class Video:
         self._capture: Any = cv2.VideoCapture(where)
         if not self._capture.isOpened() and isinstance(source, int):
             raise PictureError(
-                f"there is no {name}", "check its number and that no other program uses it"
+                f"there is no {name}", hint="check its number and that no other program uses it"
             )
         if not self._capture.isOpened():
-            raise PictureError(f"{name} cannot be opened", "check that it is a video and whole")
+            raise PictureError(
+                f"{name} cannot be opened", hint="check that it is a video and whole"
+            )
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width * height > MAX_PIXELS:
             raise PictureError(
                 f"{name} has frames of {width:,} × {height:,} pixels and at most {MAX_PIXELS:,} "
                 "are decoded",
-                "shrink it first",
-                "size",
+                hint="shrink it first",
+                kind="size",
             )
         self.frames_per_second = float(self._capture.get(cv2.CAP_PROP_FPS)) or 25.0
         announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -124,7 +126,7 @@ class Video:
         if position < self.n_frames * (1 - _MISSING_FRAMES) - 1:
             self.error = PictureError(
                 f"{self._name} ends after frame {position:,} of {self.n_frames:,}",
-                "it is cut off or damaged there",
+                hint="it is cut off or damaged there",
             )
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ _FAILURE = re.compile(
     # Of CUDA, cuDNN or cuBLAS: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; ..."
     r"\w+ failure \d+: [^;]*|Failed to allocate memory.*"
 )
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _MEMORY = re.compile(r"failed to allocate memory|out of memory|ALLOC_FAILED", re.IGNORECASE)
 
 
@@ -32,7 +33,8 @@ def reason(error: Exception) -> str:
     """Return what a reader can use of an error that quotes its C++ signatures first."""
     message = str(error).strip()
     failure = _FAILURE.search(message)
-    return failure[0].strip() if failure else message.splitlines()[0]
+    line = failure[0].strip() if failure else next(iter(message.splitlines()), "no reason given")
+    return _PREFIX.sub("", line).rstrip(".")
 
 
 def device_error(error: Exception, task: str) -> DeviceError:

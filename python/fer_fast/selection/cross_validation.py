@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class CrossValidation:
         EvaluationCut
             If a fold failed and `error_score` is NaN.
         """
-        if columns.tobytes() in self._errors and np.isnan(self._error_score):
+        if columns.tobytes() in self._errors and math.isnan(float(self._error_score)):
             raise EvaluationCut
         X = self._columns(columns)
         with config_context(**self._config):
@@ -93,7 +94,7 @@ class CrossValidation:
         self, columns: NDArray[np.int64], train: NDArray[np.int64], test: NDArray[np.int64]
     ) -> float:
         """Score an estimator that was fitted on `train` for the rows of `test`."""
-        return self._score(self._columns(columns), columns, (train, test))
+        return _as_number(self._evaluate(self._columns(columns), (train, test)))
 
     def refuse_gaps(self) -> None:
         """Let the estimator refuse missing and infinite values, if it does not take them.
@@ -104,13 +105,13 @@ class CrossValidation:
         Raises
         ------
         ValueError
-            The estimator's own, from a fit on all columns.
+            The estimator's own, from a fit on all rows and columns.
         """
         if get_tags(self._estimator).input_tags.allow_nan or not has_gaps(self._X):
             return
-        train = self._folds[0][0]
+        n_rows, n_columns = self._X.shape
         try:
-            self._fit(self._columns(np.arange(self._X.shape[1])), train)
+            self._fit(self._columns(np.arange(n_columns)), np.arange(n_rows))
         except ValueError as error:
             if _NAMES_GAPS.search(str(error)):
                 raise
@@ -148,35 +149,32 @@ class CrossValidation:
         return X.tocsr() if issparse(X) else X
 
     def _attempt(self, X: Any, columns: NDArray[np.int64], fold: Fold) -> float:
-        if self._error_score == "raise":
-            return self._score(X, columns, fold)
         try:
-            return self._score(X, columns, fold)
-        except (EvaluationCut, _WrongScorerError):
+            score = self._evaluate(X, fold)
+        except EvaluationCut:
             raise
         except Exception as error:
-            # The traceback would keep the rows of the fold alive.
-            self._errors.setdefault(columns.tobytes(), error.with_traceback(None))
-            if np.isnan(self._error_score):
-                raise EvaluationCut from error
-            return float(self._error_score)
+            return self._failed(columns, error)
+        if not np.isfinite(score := _as_number(score)):
+            error = ValueError(f"scoring returned {score} for {len(columns)} columns")
+            return self._failed(columns, error)
+        self._has_succeeded = True
+        return score
 
-    def _score(self, X: Any, columns: NDArray[np.int64], fold: Fold) -> float:
+    def _failed(self, columns: NDArray[np.int64], error: Exception) -> float:
+        if isinstance(self._error_score, str):
+            raise error
+        # The traceback would keep the rows of the fold alive.
+        self._errors.setdefault(columns.tobytes(), error.with_traceback(None))
+        if math.isnan(self._error_score):
+            raise EvaluationCut from error
+        return float(self._error_score)
+
+    def _evaluate(self, X: Any, fold: Fold) -> Any:
         train, test = fold
         estimator = self._fit(X, train)
         params = _check_method_params(self._X, self._score_params, test)
-        returned = self._scorer(estimator, take_rows(X, test), self._y[test], **params)
-        try:
-            score = float(returned)
-        except (TypeError, ValueError):
-            raise _WrongScorerError(
-                f"scoring returned a {type(returned).__name__} ({returned!r}): a search needs one "
-                "number"
-            ) from None
-        if not np.isfinite(score):
-            raise ValueError(f"scoring returned {score} for a subset of {len(columns)} columns")
-        self._has_succeeded = True
-        return score
+        return self._scorer(estimator, take_rows(X, test), self._y[test], **params)
 
     def _fit(self, X: Any, train: NDArray[np.int64]) -> Any:
         params = _check_method_params(self._X, self._fit_params, train)
@@ -185,8 +183,13 @@ class CrossValidation:
         return estimator
 
 
-class _WrongScorerError(ParameterError):
-    """A scorer that fits no subset."""
+def _as_number(returned: Any) -> float:
+    try:
+        return float(returned)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"scoring returned a {type(returned).__name__} ({returned!r}): it must be one number"
+        ) from None
 
 
 def narrowed(estimator: Any, X: Any) -> Any:

@@ -100,7 +100,7 @@ class Problem:
         )
         self._costs = _checked_costs(selector.costs, n_columns, selector.phi)
         # Once: splits given as a generator are there no second time.
-        self._cv = check_cv(selector.cv, y, classifier=is_classifier(selector.estimator))
+        self._cv = check_cv(selector.cv, y, classifier=self.is_classification)
 
     @property
     def groups(self) -> Any:
@@ -112,6 +112,12 @@ class Problem:
         """Whether rows are split class by class."""
         estimator = self._selector.estimator
         return estimator is None or is_classifier(estimator)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the labels are numbers to come near to."""
+        estimator = self._selector.estimator
+        return estimator is not None and is_regressor(estimator)
 
     def search(
         self, rows: NDArray[np.int64], random_state: np.random.RandomState, watch: Watch
@@ -195,7 +201,7 @@ class Problem:
             measure,
             self.X if is_whole else take_rows(self.X, seen),
             self.y[seen],
-            is_regression=is_regressor(self._selector.estimator),
+            is_regression=self.is_regression,
             random_state=random_state,
         )
 

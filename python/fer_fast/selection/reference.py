@@ -99,12 +99,12 @@ class ReferenceColony:
     @property
     def answer(self) -> NDArray[np.int64] | None:
         """The subset to take, as `Colony.answer` says."""
-        if self.by_credit and len(self.sizes) == 1:
-            if not self._scores:
-                return None
-            order = np.argsort(-self._weights(self._most()).astype(np.int64), kind="stable")
-            return np.sort(order[: self.sizes[0]])
-        return None if self.best is None else self.best.subset
+        if self.best is not None:
+            return self.best.subset
+        if len(self.sizes) > 1 or not self.credited:
+            return None
+        order = np.argsort(-self._weights(self._most()).astype(np.int64), kind="stable")
+        return np.sort(order[: self.sizes[0]])
 
     def ask(self) -> list[NDArray[np.int64]]:
         """Build a subset per ant, one ant after another."""

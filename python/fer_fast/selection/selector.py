@@ -15,7 +15,6 @@ from sklearn.base import (
     MetaEstimatorMixin,
     _clone_parametrized,
     _fit_context,
-    is_classifier,
 )
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectorMixin
@@ -457,9 +456,8 @@ shape (n_features,), default="auto"
         """
         # Splits want no metadata, and looking at a generator of them would use it up.
         is_splitter = self.cv is None or isinstance(self.cv, Integral) or hasattr(self.cv, "split")
-        cv = check_cv(self.cv if is_splitter else [], classifier=is_classifier(self.estimator))
         router = MetadataRouter(owner=self).add(
-            splitter=cv,
+            splitter=check_cv(self.cv if is_splitter else []),
             method_mapping=MethodMapping().add(caller="fit", callee="split"),
         )
         if self.estimator is None:

@@ -33,7 +33,7 @@ from fer_fast.serve.openapi import openapi_document
 _PAGE = Path(__file__).parent / "page"
 _MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-_STATUS = {"type": 415, "size": 413, "content": 422}
+_STATUS = {"format": 415, "size": 413, "content": 422}
 """By `PictureError.kind`."""
 
 _DISCARDED = 4
@@ -153,7 +153,7 @@ class _Server:
             except TimeoutError:
                 raise _busy(f"the answer took more than {limits.seconds:g} seconds") from None
         except PictureError as error:
-            raise Refusal(_STATUS[error.kind], error.problem, error.remedy) from None
+            raise Refusal(_STATUS[error.kind], error.message, error.hint) from None
         except ClientDisconnect:
             # Nobody hears it.
             return Response(status_code=400)

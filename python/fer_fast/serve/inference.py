@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from fer_fast.errors import FerFastError
+from fer_fast.faces.image import decode_picture
 from fer_fast.recognition import Prediction, Recognizer
 from fer_fast.recognition.recognizer import Faces
-from fer_fast.recognition.sources import open_picture
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """What browsers show; TIFF's decoder is a large one to lend to strangers."""
@@ -129,7 +129,7 @@ class Inference:
                 if job.answer.cancelled():
                     continue
                 try:
-                    picture = open_picture(
+                    picture = decode_picture(
                         job.content, "the picture", formats=FORMATS, max_pixels=self._max_pixels
                     )
                 except FerFastError as error:

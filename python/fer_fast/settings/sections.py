@@ -25,7 +25,7 @@ mantissa; fp16 stores weights and activations in half precision.
 """
 Balance = Literal["smote", "none"]
 Engine = Literal["native", "sklearn"]
-Scoring = Literal["f1_macro", "accuracy"]
+Scoring = Literal["f1_macro", "accuracy", "brier"]
 Judges = Literal["public-test", "out-of-bag"]
 
 POOLINGS: tuple[str, ...] = get_args(Pooling)
@@ -234,10 +234,11 @@ class FitnessSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class ForestSettings(Section):
-    """How large a forest is, the fitness' and the final one."""
+    """The final forest and the baselines', and how large any forest is."""
 
     TITLE: ClassVar[str] = "forest"
 
+    forest: Engine = knob("native", "the forest that is fitted in the end, and the baselines'")
     trees: int = knob(
         90,
         "trees in the fitness' forest and in the final one",

@@ -134,22 +134,21 @@ impl Colony {
 
     /// The subset to take; `None` until one is scored.
     ///
-    /// Where ants deposit credit on subsets of one size, these are the features of the largest
-    /// weight, what an ant takes that never draws: many subsets have measured them, but one has
-    /// judged the best. Elsewhere it is the best subset, since features that earn most in large
-    /// subsets need not make a good small one.
+    /// It is the best, once a subset of an allowed size is scored. Where ants deposit credit on
+    /// subsets of one size it is until then what an ant takes that never draws: the features of
+    /// the largest weight, which larger subsets have told already.
     #[must_use]
     pub fn answer(&self) -> Option<Subset> {
-        let is_by_credit = self.parameters.deposit == Deposit::Credit;
-        if is_by_credit && self.parameters.min_features == self.largest() {
-            let is_scored = self.evaluations() > 0;
-            return is_scored.then(|| {
-                let mut field = Field::new(self.weights(&mut self.power()));
-                let rng = Pcg64::for_ant(self.parameters.seed, 0, 0);
-                field.walk(self.largest(), 1.0, rng).to_subset()
-            });
+        if let Some(best) = &self.best {
+            return Some(best.subset.clone());
         }
-        self.best.as_ref().map(|best| best.subset.clone())
+        let size = self.largest();
+        let is_fixed = self.parameters.min_features == size && !self.credited.is_empty();
+        is_fixed.then(|| {
+            let mut field = Field::new(self.weights(&mut self.power()));
+            let rng = Pcg64::for_ant(self.parameters.seed, 0, 0);
+            field.walk(size, 1.0, rng).to_subset()
+        })
     }
 
     /// The number of closed iterations.

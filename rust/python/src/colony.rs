@@ -272,9 +272,9 @@ impl PyColony {
     ///     `EvaluationCut` says that it is spent, and the run ends.
     ///
     ///     If it has a method `next_iteration`, that is called before the first evaluation of
-    ///     every iteration, in the thread that called `run`, with the number of the iteration and
-    ///     the list `credited`: a credit may depend on these, and on nothing else that changes, so
-    ///     that a restored colony goes on exactly.
+    ///     every iteration, in the thread that called `run`, with the list `credited`: a credit may
+    ///     depend on it, and on nothing else that changes, so that a restored colony goes on
+    ///     exactly.
     /// n_iterations : int
     ///     Iterations to close, an open one included.
     /// n_jobs : int
@@ -337,10 +337,10 @@ impl PyColony {
 
     /// The subset to take, ascending int64 feature indices; None until one is scored.
     ///
-    /// With ``deposit="credit"`` and subsets of one size, these are the features of the largest
-    /// weight, what an ant takes that never draws: many subsets have measured them, where one score
-    /// has chosen `best_subset`. Where sizes differ it is `best_subset`: features that earn most in
-    /// large subsets need not make a good small one.
+    /// It is `best_subset`, once there is one. With ``deposit="credit"`` and subsets of one size it
+    /// is until then, while sizes are annealed, what an ant takes that never draws: the features of
+    /// the largest weight. Of many features either does as well on new rows; of few, those of the
+    /// largest weight need not go together, and only a score tells.
     #[getter]
     fn answer<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<i64>>> {
         let answer = self.0.core(py).answer();

@@ -196,8 +196,7 @@ impl<'a> Wave<'a> {
             return;
         }
         let credited = self.colony.core(py).credited().to_vec();
-        let arguments = (self.iteration, subset_arrays(py, &credited));
-        match next_iteration.call1(py, arguments) {
+        match next_iteration.call1(py, (subset_arrays(py, &credited),)) {
             Ok(_) => {}
             Err(error) if error.is_instance_of::<EvaluationCut>(py) && self.has_budget() => {
                 self.stop = Some(Stop::TimeBudget);

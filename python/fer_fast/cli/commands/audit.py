@@ -20,6 +20,7 @@ from fer_fast.cli.options import (
     read_settings,
 )
 from fer_fast.errors import ParameterError
+from fer_fast.settings import ForestSettings
 from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ HELP = "show what is wrong with the faces and with flattering protocols"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_options(parser, FEATURE_SECTIONS)
+    add_options(parser, (*FEATURE_SECTIONS, ForestSettings))
     group = parser.add_argument_group("audit")
     group.add_argument(
         "--ferplus",
@@ -64,8 +65,8 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     if options.ferplus is not None and settings.labels is not None:
         raise ParameterError(
-            "--ferplus compares the data's own labels with the votes that --labels takes instead: "
-            "give one of the two"
+            "--ferplus compares the data's own labels with the votes that --labels takes instead",
+            hint="give one of the two",
         )
     if not options.faces_only:
         require_features(settings)
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         protocols = compare_protocols(
             features.X,
             dataset,
-            n_estimators=settings.trees,
+            settings.section(ForestSettings),
             random_state=settings.seed,
             n_jobs=settings.jobs,
             reporter=reporter,

@@ -37,17 +37,14 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     settings = read_settings(options)
 
     from fer_fast.faces.loading import load_faces
-    from fer_fast.features import frozen_model, model_with_head, require_features
-    from fer_fast.runtime.session import open_session
+    from fer_fast.features import frozen_model, model_with_head, open_model, require_features
 
     if settings.head == "none":
         _refuse_unused(options)
     require_features(settings)
     model = frozen_model(settings, reporter=reporter)
     if settings.head != "none":
-        session = open_session(
-            model, device=settings.device, precision=settings.precision, reporter=reporter
-        )
+        session = open_model(model, settings, reporter=reporter)
         dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
         model = model_with_head(model, session, dataset, settings, reporter=reporter)
     with atomic_write(options.model_out) as temporary:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fer_fast.cli.options import as_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--annotate",
-        type=Path,
+        type=as_path,
         metavar="DIR",
         help="write the pictures, and a frame for each second of video, with boxes and bars",
     )
@@ -67,7 +68,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a model and where it computes."""
     group = parser.add_argument_group("model")
     group.add_argument(
-        "--model", type=Path, metavar="FILE", help="a model.onnx (default: the bundled one)"
+        "--model", type=as_path, metavar="FILE", help="a model.onnx (default: the bundled one)"
     )
     group.add_argument(
         "--device",
@@ -89,18 +90,16 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     sources = find_sources(options.inputs)
     recognizer = Recognizer(options.model, device=options.device, threads=options.jobs)
     # On a terminal, progress and rows share the screen; elsewhere rows go past the display.
-    out = _Screen() if stdout.is_terminal else sys.stdout
-    with _unread_output():
-        rows = FORMATS[options.format](out, recognizer.info.labels)
-        looker = _Looker(recognizer, rows, options, reporter)
-        for is_picture, group in groupby(sources, key=lambda source: source.kind == "picture"):
-            if is_picture:
-                looker.look_at_pictures(list(group))
-            else:
-                for source in group:
-                    looker.look_at_video(source)
-        rows.close()
-        out.flush()
+    out = _Screen() if stdout.is_terminal else stdout.file
+    rows = FORMATS[options.format](out, recognizer.info.labels)
+    looker = _Looker(recognizer, rows, options, reporter)
+    for is_picture, group in groupby(sources, key=lambda source: source.kind == "picture"):
+        if is_picture:
+            looker.look_at_pictures(list(group))
+        else:
+            for source in group:
+                looker.look_at_video(source)
+    rows.close()
     if looker.unreadable:
         reporter.warn(f"{looker.unreadable:,} of {len(sources):,} inputs could not be read whole")
     return 0 if looker.read else _USER_ERROR
@@ -111,19 +110,6 @@ class _Screen:
 
     def write(self, text: str) -> int:
         return sys.stdout.write(text)
-
-    def flush(self) -> None:
-        sys.stdout.flush()
-
-
-@contextmanager
-def _unread_output() -> Iterator[None]:
-    """Stop quietly if whoever reads the rows has enough, as `head` has."""
-    try:
-        yield
-    except BrokenPipeError:
-        # What is still buffered would be refused again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Looker:

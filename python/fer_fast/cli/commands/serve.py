@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import socket
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_fast.cli.options import as_path
 from fer_fast.errors import FerFastError, ParameterError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     group = parser.add_argument_group("serve")
     group.add_argument(
-        "--model", type=Path, metavar="FILE", help="a model.onnx (default: the bundled one)"
+        "--model", type=as_path, metavar="FILE", help="a model.onnx (default: the bundled one)"
     )
     group.add_argument(
         "--port", type=int, default=8000, metavar="N", help="port; 0: any free one (default: 8000)"

@@ -12,15 +12,35 @@ from rich.text import Text
 from fer_fast.faces.dataset import SPLIT_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fer_fast.classifier.scores import HeldOutScores, Scores
     from fer_fast.runs.result import RunResult
+
+_BOTH = "all rows | rows whose image stands in no other split"
 
 
 def summary(result: RunResult) -> RenderableType:
     """Return tables and a panel that rich prints, readable without colour."""
+    compared = {
+        "ant colony": result.scores,
+        "k best by F": result.baselines["k_best"],
+        "k at random": result.baselines["random"],
+        "all": result.baselines["all_features"],
+    }
+    own_labels = {
+        name: scores.own_labels
+        for name, scores in compared.items()
+        if scores.own_labels is not None
+    }
     return Group(
         _data_table(result),
-        _comparison_table(result),
+        _comparison_table(result, compared, f"PrivateTest: {_BOTH}"),
+        *(
+            [_comparison_table(result, own_labels, f"Against the data's own labels: {_BOTH}")]
+            if own_labels
+            else []
+        ),
         _class_table(result.scores.test),
         _confusion_table(result.scores.test),
         _timing_table(result),
@@ -44,19 +64,12 @@ def _data_table(result: RunResult) -> Table:
     return table
 
 
-def _comparison_table(result: RunResult) -> Table:
-    selected = len(result.classifier.subset)
-    table = _table(
-        "PrivateTest: all rows | rows whose image stands in no other split",
-        *("features", "k", "accuracy", "precision", "recall", "F1", "macro-F1"),
-    )
-    rows: list[tuple[str, int, HeldOutScores]] = [
-        ("ant colony", selected, result.scores),
-        ("k best by F", selected, result.baselines["k_best"]),
-        ("k at random", selected, result.baselines["random"]),
-        ("all", result.classifier.n_features, result.baselines["all_features"]),
-    ]
-    for name, k, evaluation in rows:
+def _comparison_table(
+    result: RunResult, compared: Mapping[str, HeldOutScores], title: str
+) -> Table:
+    table = _table(title, *("features", "k", "accuracy", "precision", "recall", "F1", "macro-F1"))
+    for name, evaluation in compared.items():
+        k = result.classifier.n_features if name == "all" else len(result.classifier.subset)
         both = (evaluation.test, evaluation.test_deduplicated)
         table.add_row(
             name,

@@ -101,8 +101,8 @@ def _open_in_zip(
 ) -> AbstractContextManager[BinaryIO]:
     if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
         raise DataError(
-            f"{archive.filename} holds {info.filename} encrypted or packed in an unusual way: "
-            "unpack it, and give the file or folder inside"
+            f"{archive.filename} holds {info.filename} encrypted or packed in an unusual way",
+            hint="unpack it, and give the file or folder inside",
         )
     return cast("AbstractContextManager[BinaryIO]", archive.open(info))
 
@@ -154,7 +154,7 @@ def _open_in_tar(
         file = None
     if file is None:
         raise DataError(
-            f"{path} holds {member.name} as a link that leads nowhere inside: unpack it "
-            "where it was packed, and give the folder"
+            f"{path} holds {member.name} as a link that leads nowhere inside",
+            hint="unpack it where it was packed, and give the folder",
         )
     return cast("AbstractContextManager[BinaryIO]", file)

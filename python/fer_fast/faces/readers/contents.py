@@ -52,19 +52,25 @@ def contents(files: Sequence[Entry], source: str, reporter: Reporter) -> Picture
         return chosen[0]
     if chosen:
         names = ", ".join(str(table.path) for table in chosen[:5])
-        raise DataError(f"{source} holds more than one table ({names}): give the one that is meant")
+        raise DataError(
+            f"{source} holds more than one table ({names})",
+            hint="give the one that is meant",
+        )
     is_ferplus = any(
         part.casefold() in _FERPLUS_FOLDERS for entry in files for part in entry.path.parts[:-1]
     )
     if len(tables) == 1 and not is_ferplus:
         # Its reader knows best what it lacks.
         return tables[0]
+    if is_ferplus:
+        raise DataError(
+            f"{source} is laid out as FER+ is, without FER-2013's labels",
+            hint="give fer2013.csv, and --labels ferplus=fer2013new.csv for FER+'s",
+        )
     raise DataError(
-        f"{source} is laid out as FER+ is, without FER-2013's labels: give fer2013.csv, and "
-        "--labels ferplus=fer2013new.csv for FER+'s"
-        if is_ferplus
-        else f"{source} has no pictures in train/<label>/ or test/<label>/ and no csv with the "
-        "columns emotion, pixels and Usage: give a folder or archive with either"
+        f"{source} has no pictures in train/<label>/ or test/<label>/ and no csv with the columns "
+        "emotion, pixels and Usage",
+        hint="give a folder or archive with either",
     )
 
 

@@ -34,8 +34,8 @@ def folder_files(folder: Path, reporter: Reporter) -> list[Entry]:
     if walk.lost:
         raise DataError(
             f"{folder} holds {len(walk.lost):,} entries that are neither files nor folders, such "
-            f"as links that lead nowhere ({walk.lost[0]}): fetch what they stand for, or remove "
-            "them"
+            f"as links that lead nowhere ({walk.lost[0]})",
+            hint="fetch what they stand for, or remove them",
         )
     return files
 
@@ -84,7 +84,8 @@ class _Walk:
         reason = f"cannot be opened ({error.strerror})"
         if part_played(inside):
             raise DataError(
-                f"{self._folder / inside} {reason}: allow it, or remove the folder"
+                f"{self._folder / inside} {reason}",
+                hint="allow it, or remove the folder",
             ) from error
         self._reporter.warn(f"{self._folder / inside} {reason} and is left out")
 

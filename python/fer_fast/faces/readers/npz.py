@@ -75,10 +75,14 @@ def read_npz(path: Path, source: str) -> FaceDataset:
         pixels, labels, splits = (arrays[name] for name in _ARRAYS)
     except KeyError as error:
         raise DataError(
-            f"{path} lacks one of the arrays {', '.join(_ARRAYS)}: write it with save_npz"
+            f"{path} lacks one of the arrays {', '.join(_ARRAYS)}",
+            hint="write it with save_npz",
         ) from error
     except _DAMAGE as error:
-        raise DataError(f"{path} is damaged or no .npz archive: write it again") from error
+        raise DataError(
+            f"{path} is damaged or no .npz archive",
+            hint="write it again",
+        ) from error
     own_labels = arrays.get(_OWN_LABELS)
     of_labels = [labels] if own_labels is None else [labels, own_labels]
     count = len(labels) if labels.ndim else 0
@@ -90,14 +94,15 @@ def read_npz(path: Path, source: str) -> FaceDataset:
     ):
         raise DataError(
             f"{path} has not the shapes (n, {FACE_SIDE}, {FACE_SIDE}), (n,) and (n,) of uint8 "
-            "for pixels, labels and splits: write it with save_npz"
+            "for pixels, labels and splits",
+            hint="write it with save_npz",
         )
     label_set = _label_set(arrays, path)
     highest = max(int(array.max(initial=0)) for array in of_labels)
     if highest >= len(label_set) or splits.max(initial=0) >= len(Split):
         raise DataError(
-            f"{path} has a label above {len(label_set) - 1} or a split above {len(Split) - 1}: "
-            "write it with save_npz"
+            f"{path} has a label above {len(label_set) - 1} or a split above {len(Split) - 1}",
+            hint="write it with save_npz",
         )
     return FaceDataset(pixels, labels, splits, source, label_set=label_set, own_labels=own_labels)
 
@@ -134,6 +139,7 @@ def _label_set(arrays: dict[str, NDArray[Any]], path: Path) -> LabelSet:
     distinct = set(names.ravel().tolist())
     if names.dtype.kind != "U" or names.ndim != 1 or len(distinct) != names.size or "" in distinct:
         raise DataError(
-            f"{path} has class_names that are no list of different names: write it with save_npz"
+            f"{path} has class_names that are no list of different names",
+            hint="write it with save_npz",
         )
     return label_set_of(names.tolist())

@@ -101,7 +101,10 @@ def read_table(file: LineReader, source: str, progress: Callable[[], None]) -> F
         splits += parsed[2]
         progress()
     if not labels:
-        raise DataError(f"{source} has a header but no rows: download it again")
+        raise DataError(
+            f"{source} has a header but no rows",
+            hint="download it again",
+        )
     return FaceDataset(
         pixels=np.frombuffer(pixels, np.uint8).reshape(-1, FACE_SIDE, FACE_SIDE),
         labels=np.frombuffer(labels, np.uint8),
@@ -113,13 +116,16 @@ def read_table(file: LineReader, source: str, progress: Callable[[], None]) -> F
 def _read_header(file: LineReader, source: str) -> _Columns:
     line = file.readline(_ROW_BYTES)
     if not line:
-        raise DataError(f"{source} is empty: download it again")
+        raise DataError(
+            f"{source} is empty",
+            hint="download it again",
+        )
     try:
         names = [name.strip().casefold() for name in next(csv.reader([line.decode("utf-8-sig")]))]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
-            f"{source} is not comma-separated text: give FER-2013's csv, or a name that ends in "
-            "what the file is"
+            f"{source} is not comma-separated text",
+            hint="give FER-2013's csv, or a name that ends in what the file is",
         ) from error
     wanted = ("emotion", "pixels", "usage")
     for name, shown in zip(wanted, ("emotion", "pixels", "Usage"), strict=True):
@@ -127,8 +133,8 @@ def _read_header(file: LineReader, source: str) -> _Columns:
             found = _shown(", ".join(names).encode())
             lacking = ", so there is no test split" if name == "usage" else ""
             raise DataError(
-                f"{source} has no column {shown!r} in its first line ({found}){lacking}: "
-                "give a csv with the columns emotion, pixels and Usage"
+                f"{source} has no column {shown!r} in its first line ({found}){lacking}",
+                hint="give a csv with the columns emotion, pixels and Usage",
             )
     label, pixels, split = (names.index(name) for name in wanted)
     return _Columns(label, pixels, split, len(names))
@@ -196,8 +202,8 @@ def _parse_singly(rows: list[bytes], columns: _Columns, source: str, first_numbe
             face, label, split = _parse_row(row, columns)
         except _BadRowError as error:
             raise DataError(
-                f"{source}, row {number} below the header: {error}; mend or remove the row, "
-                "or download the file again"
+                f"{source}, row {number} below the header: {error}",
+                hint="mend or remove the row, or download the file again",
             ) from error
         pixels += face
         labels.append(label)

@@ -115,8 +115,8 @@ def picture_tree(files: Sequence[Entry], source: str, reporter: Reporter) -> Pic
     roots = sorted({str(entry.path.parents[2]) for entry in entries})
     if len(roots) > 1:
         raise DataError(
-            f"{source} has split folders in more than one place ({', '.join(roots[:3])}): "
-            "give the one that is meant"
+            f"{source} has split folders in more than one place ({', '.join(roots[:3])})",
+            hint="give the one that is meant",
         )
     _require_splits(set(splits), source)
     label_set = _label_set(entries, source)
@@ -132,7 +132,8 @@ def picture_tree(files: Sequence[Entry], source: str, reporter: Reporter) -> Pic
 def _require_splits(splits: set[Split], source: str) -> None:
     if Split.TRAINING not in splits:
         raise DataError(
-            f"{source} has no training rows: put the pictures to learn from into train/<label>/"
+            f"{source} has no training rows",
+            hint="put the pictures to learn from into train/<label>/",
         )
     if Split.PRIVATE_TEST in splits:
         return
@@ -142,7 +143,10 @@ def _require_splits(splits: set[Split], source: str) -> None:
         )
     else:
         mend = "put the pictures to report on into test/<label>/"
-    raise DataError(f"{source} has no test rows: {mend}")
+    raise DataError(
+        f"{source} has no test rows",
+        hint=mend,
+    )
 
 
 def _label_set(entries: Sequence[Entry], source: str) -> LabelSet:
@@ -154,9 +158,10 @@ def _label_set(entries: Sequence[Entry], source: str) -> LabelSet:
     if len(unknown) < len(folders):
         raise DataError(
             f"{source} has a folder {unknown[0]} beside FER-2013's expressions, whose name is none "
-            f"of them: leave it out by moving it elsewhere; if it is one of "
+            "of them",
+            hint="leave it out by moving it elsewhere; if it is one of "
             f"{', '.join(FER2013.names)} (or {', '.join(FER2013.synonyms)}), rename it; to train "
-            "on other classes, such as contempt, let no folder have a name of FER-2013's"
+            "on other classes, such as contempt, let no folder have a name of FER-2013's",
         )
     trained: dict[str, str] = {}
     elsewhere: dict[str, str] = {}
@@ -166,13 +171,13 @@ def _label_set(entries: Sequence[Entry], source: str) -> LabelSet:
     for folded, name in elsewhere.items():
         if folded not in trained:
             raise DataError(
-                f"{source} has pictures of {name} outside its training folder alone: nothing can "
-                "learn that class, so rename or remove it"
+                f"{source} has pictures of {name} outside its training folder alone",
+                hint="nothing can learn that class, so rename or remove it",
             )
     if not 2 <= len(trained) <= _MOST_CLASSES:
         raise DataError(
-            f"{source} has {len(trained):,} classes in its training folder: give 2 to "
-            f"{_MOST_CLASSES}"
+            f"{source} has {len(trained):,} classes in its training folder",
+            hint=f"give 2 to {_MOST_CLASSES}",
         )
     return LabelSet("its own", tuple(trained[folded] for folded in sorted(trained)))
 
