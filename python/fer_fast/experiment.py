@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_fast.balance.smote import balance_classes, require_balancing
-from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
+from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Clock, Reporter
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
