@@ -379,6 +379,8 @@ def test_what_is_fitted_can_be_pickled_whatever_its_callbacks(
 def test_more_features_than_there_are_is_all_of_them(table: Any, make_selector: Any) -> None:
     expected = make_selector(max_features=8).fit(*table)
     for parameters in ({"max_features": 50}, {"max_features": 50, "min_features": 1}):
-        with pytest.warns(UserWarning, match="max_features is 50, and X has 8 features"):
+        told = "max_features is 50, and X has 8 features"
+        with pytest.warns(UserWarning, match=told) as warned:
             fitted = make_selector(**parameters).fit(*table)
+        assert warned[0].filename == __file__
         np.testing.assert_array_equal(fitted.pheromone_, expected.pheromone_)

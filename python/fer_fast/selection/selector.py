@@ -34,7 +34,7 @@ from fer_fast.selection.problem import Found, Problem
 from fer_fast.selection.rows import set_aside
 from fer_fast.selection.stability import frequency, search_halves, stability
 from fer_fast.selection.tables import checked, is_frame, refuses_gaps, take_columns
-from fer_fast.selection.warning_types import PartialResultWarning
+from fer_fast.selection.warning_types import BLIND_JUDGE, BlindJudgeWarning, PartialResultWarning
 from fer_fast.selection.watch import Watch
 
 if TYPE_CHECKING:
@@ -342,6 +342,8 @@ shape (n_features,), default="auto"
         if found.failures is not None:
             said.append((FitFailedWarning, found.failures))
         self._keep(found)
+        if found.is_blind and self.holdout is None:
+            said.append((BlindJudgeWarning, BLIND_JUDGE))
         if len(held):
             self._score_holdout(found, rows, held, said)
         if self.n_colonies is not None and self.stop_reason_ != "interrupted":
