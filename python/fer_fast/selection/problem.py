@@ -147,10 +147,10 @@ class Problem:
             n_jobs=effective_n_jobs(selector.n_jobs),
             callback=watch,
         )
+        if colony.best_subset is None and stop_reason == "interrupted":
+            raise KeyboardInterrupt
         failures = judge.failures(has_best=colony.best_subset is not None)
         if colony.best_subset is None or colony.best_score is None:
-            if stop_reason == "interrupted":
-                raise KeyboardInterrupt
             raise ParameterError("no subset was judged: the estimator cut every evaluation")
         columns = self._nodes.columns(colony.best_subset)
         return Found(

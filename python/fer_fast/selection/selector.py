@@ -40,6 +40,8 @@ from fer_fast.selection.watch import Watch
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    Said = list[tuple[type[Warning], str]]
+
 
 class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Feature selection by an ant colony around any estimator.
@@ -104,8 +106,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         `FitFailedWarning`. "raise" ends the search.
     holdout : float, array-like of int or bool, or None, default=None
         Rows that neither the heuristic nor the search sees, for `holdout_score_`: a share of them,
-        drawn by class or by the splitter's `groups`, or row numbers, or a mask. They are not used
-        for anything else.
+        drawn by class or by the splitter's `groups`, or row numbers, or a mask.
     desirability : {"auto", "f_classif", "f_regression", "mutual_info"}, callable or array-like of \
 shape (n_features,), default="auto"
         How useful each feature looks by itself. "auto" is "f_regression" for a regressor and
@@ -325,7 +326,7 @@ shape (n_features,), default="auto"
             warnings.warn(message, category, stacklevel=3)
         return self
 
-    def _search(self, X: Any, y: Any, params: Mapping[str, Any]) -> list[tuple[type[Warning], str]]:
+    def _search(self, X: Any, y: Any, params: Mapping[str, Any]) -> Said:
         X, y = checked(self, X, y)
         names = getattr(self, "feature_names_in_", None)
         problem = Problem(self, X, y, names, self._route(params))
@@ -338,7 +339,7 @@ shape (n_features,), default="auto"
             seed=0 if self.holdout is None else random_state.randint(2**31 - 1),
         )
         found = problem.search(rows, random_state, self._watch(callbacks=self.callbacks or []))
-        said: list[tuple[type[Warning], str]] = []
+        said: Said = []
         if found.failures is not None:
             said.append((FitFailedWarning, found.failures))
         self._keep(found)
@@ -383,18 +384,18 @@ shape (n_features,), default="auto"
         self.stop_reason_ = found.stop_reason
 
     def _score_holdout(
-        self,
-        found: Found,
-        rows: NDArray[np.int64],
-        held: NDArray[np.int64],
-        said: list[tuple[type[Warning], str]],
+        self, found: Found, rows: NDArray[np.int64], held: NDArray[np.int64], said: Said
     ) -> None:
+        self.holdout_score_ = float("nan")
         try:
             self.holdout_score_ = found.judge.holdout_score(found.columns, rows, held)
+        except KeyboardInterrupt:
+            if self.stop_reason_ == "interrupted":
+                raise
+            self.stop_reason_ = "interrupted"
         except Exception as error:
             if self.error_score == "raise":
                 raise
-            self.holdout_score_ = float("nan")
             said.append((FitFailedWarning, f"the holdout could not be scored: {error}"))
 
     def _measure_stability(
@@ -402,7 +403,7 @@ shape (n_features,), default="auto"
         problem: Problem,
         rows: NDArray[np.int64],
         random_state: np.random.RandomState,
-        said: list[tuple[type[Warning], str]],
+        said: Said,
     ) -> None:
         results, error = search_halves(
             problem, rows, self.n_colonies or 0, random_state, self._watch
