@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_fast.balance.smote import balance_classes, require_balancing
-from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
+from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Clock, Reporter
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
@@ -103,7 +103,17 @@ def run_pipeline(
 
 @dataclass(frozen=True)
 class _TestFaces:
-    """PrivateTest, and what its predictions are scored by."""
+    """What a forest is scored on.
+
+    Attributes
+    ----------
+    rows : Rows
+    shared : ndarray of shape (n_test,), bool
+        Whose exact image stands in another split too.
+    class_names : tuple of str
+    own_labels : ndarray of shape (n_test,), int64, or None
+        What the faces came with, where others stand in `rows`.
+    """
 
     rows: Rows
     shared: NDArray[np.bool_]
@@ -127,8 +137,8 @@ def _test_faces(features: FaceFeatures) -> _TestFaces:
     shared = shared_across_splits(dataset)[test]
     if shared.all():
         raise DataError(
-            f"{dataset.source} has no test face whose exact image stands in its own split alone: "
-            "give a data set whose test faces are not its training faces"
+            f"{dataset.source} has no test face whose exact image stands in its own split alone",
+            hint="give a data set whose test faces are not its training faces",
         )
     own = dataset.own_labels
     return _TestFaces(

@@ -115,11 +115,16 @@ def _read(path: Path, reporter: Reporter) -> FaceDataset:
     except OutputError as error:
         if dataset is None:
             raise
-        reporter.warn(f"the run goes on with the faces in memory alone: {error}")
+        reporter.warn(f"the run goes on with the faces in memory alone: {error.message}")
     if dataset is not None:
         reporter.note(f"{path}: {len(dataset):,} faces read")
         return dataset
-    known = read_npz(cached, str(path))
+    try:
+        known = read_npz(cached, str(path))
+    except (DataError, OSError) as error:
+        reporter.warn(f"the cached copy of {path} cannot be used ({error}): reading it again")
+        with _reading(path):
+            return found.read(reporter)
     reporter.note(f"{path}: {len(known):,} faces from the cache ({cached})")
     return known
 
