@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,35 +80,12 @@ def _fit(
     views, y = training
     n_rows, n_in = views[0].shape
     n_batches = max(1, n_rows // config.batch_size)
-    rng = np.random.default_rng(config.seed)
+    one_hot = np.eye(n_classes, dtype=np.float32)
 
     def standardised(rows: NDArray[np.float16]) -> FloatArray:
         cells = rows.astype(np.float32).reshape(len(rows), -1, len(mean))
         result: FloatArray = (cells - mean) / deviation
         return result
-
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-        """Each face once per epoch, in a view chosen by chance."""
-
-        _order: NDArray[np.int64]
-        _view: NDArray[np.int64]
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.on_epoch_end()
-
-        def on_epoch_end(self) -> None:
-            self._order = rng.permutation(n_rows)
-            self._view = rng.integers(len(views), size=(n_rows,))
-
-        def __len__(self) -> int:
-            return int(n_batches)
-
-        def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
-            # Ascending rows are read faster from a file, and a batch has no order.
-            rows = np.sort(self._order[batch::n_batches])
-            X = np.stack([views[self._view[row]][row] for row in rows])
-            return standardised(X), np.eye(n_classes, dtype=np.float32)[y[rows]]
 
     class Lines(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
@@ -125,11 +103,8 @@ def _fit(
     )
     X_validation, y_validation = validation
     model.fit(
-        Batches(),
-        validation_data=(
-            standardised(X_validation),
-            np.eye(n_classes, dtype=np.float32)[y_validation],
-        ),
+        _batches(views, one_hot[y], n_batches, standardised, config.seed),
+        validation_data=(standardised(X_validation), one_hot[y_validation]),
         validation_batch_size=512,
         epochs=config.epochs,
         verbose=0,
@@ -141,6 +116,42 @@ def _fit(
         ],
     )
     return model
+
+
+def _batches(
+    views: list[NDArray[np.float16]],
+    targets: FloatArray,
+    n_batches: int,
+    standardised: Callable[[NDArray[np.float16]], FloatArray],
+    seed: int,
+) -> Any:
+    """Return batches that show each face once per epoch, in a view chosen by chance."""
+    import keras
+
+    rng = np.random.default_rng(seed)
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+        _order: NDArray[np.int64]
+        _view: NDArray[np.int64]
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.on_epoch_end()
+
+        def on_epoch_end(self) -> None:
+            self._order = rng.permutation(len(targets))
+            self._view = rng.integers(len(views), size=(len(targets),))
+
+        def __len__(self) -> int:
+            return n_batches
+
+        def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
+            # Ascending rows are read faster from a file, and a batch has no order.
+            rows = np.sort(self._order[batch::n_batches])
+            X = np.stack([views[self._view[row]][row] for row in rows])
+            return standardised(X), targets[rows]
+
+    return Batches()
 
 
 def _network(config: HeadConfig, n_cells: int, channels: int, n_classes: int) -> Any:
