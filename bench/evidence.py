@@ -46,11 +46,11 @@ from sklearn.feature_selection import RFE
 from sklearn.model_selection import train_test_split
 
 from fer_fast import Colony, ForestFitness
-from fer_fast.classifier.final import fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import shared_across_splits
 from fer_fast.features import extract
+from fer_fast.forest.subset import fit_classifier
 from fer_fast.selection.desirability import anova_f, scaled_scores
 from fer_fast.selection.search import make_colony, make_fitness
 from fer_fast.settings import (

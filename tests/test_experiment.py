@@ -16,7 +16,6 @@ from sklearn.feature_selection import f_classif
 from sklearn.metrics import f1_score
 
 from fer_fast.backbone.weights import Weights
-from fer_fast.classifier.final import fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.experiment import run_pipeline
@@ -24,6 +23,7 @@ from fer_fast.faces.dataset import SPLIT_NAMES, FaceDataset, Split
 from fer_fast.faces.labels import FER2013
 from fer_fast.faces.readers.npz import save_npz
 from fer_fast.features import extract, mirrored_features
+from fer_fast.forest.subset import fit_classifier
 from fer_fast.settings import Settings
 
 

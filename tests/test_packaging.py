@@ -12,9 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+# The first test waits for a compiler and an index.
+pytestmark = pytest.mark.timeout(1800)
+
 
 def _run(
-    python: Path, *arguments: str, cwd: Path, timeout: float = 500, **variables: str
+    python: Path, *arguments: str, cwd: Path, timeout: float = 900, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     # Neither the repository nor the environment of these tests may lend it a package.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_fast.balance.smote import balance_classes, require_balancing
-from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
-from fer_fast.faces.dataset import FaceDataset, Rows, Split
+from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
+from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Clock, Reporter
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
@@ -58,18 +58,13 @@ def run_pipeline(
     require_balancing(settings.balance)
     clock = Clock()
     features = extract(settings, reporter=reporter, clock=clock)
-    dataset = features.dataset
-    shared = _shared_test_faces(dataset)
-    validation, test = (_rows(features, split) for split in (Split.PUBLIC_TEST, Split.PRIVATE_TEST))
-    own_labels = None
-    if dataset.own_labels is not None:
-        own_labels = dataset.own_labels[dataset.rows(Split.PRIVATE_TEST)].astype(np.int64)
+    test = _test_faces(features)
     F, training = _training_rows(features, settings, clock, reporter)
     run = settings.section(RunSettings)
     with clock.stage("selection"):
         fitness = make_fitness(
             training,
-            validation,
+            _rows(features, Split.PUBLIC_TEST),
             settings.section(FitnessSettings),
             settings.section(ForestSettings),
             seed=run.seed,
@@ -82,15 +77,7 @@ def run_pipeline(
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
-    final = _FinalForests(
-        training,
-        test,
-        shared,
-        dataset.class_names,
-        own_labels,
-        settings.section(ForestSettings),
-        run,
-    )
+    final = _FinalForests(training, test, settings.section(ForestSettings), run)
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
     with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
         with clock.stage("classifier"):
@@ -103,7 +90,7 @@ def run_pipeline(
                 task.advance(status=name.replace("_", " "))
     return RunResult(
         settings=settings,
-        dataset=dataset,
+        dataset=features.dataset,
         device=features.session.device,
         model_digest=features.session.model_digest,
         classifier=classifier,
@@ -115,14 +102,59 @@ def run_pipeline(
 
 
 @dataclass(frozen=True)
-class _FinalForests:
-    """Fits the same forest on one subset after another, and scores it on the same test rows."""
+class _TestFaces:
+    """What a forest is scored on.
 
-    training: Rows
-    test: Rows
+    Attributes
+    ----------
+    rows : Rows
+    shared : ndarray of shape (n_test,), bool
+        Whose exact image stands in another split too.
+    class_names : tuple of str
+    own_labels : ndarray of shape (n_test,), int64, or None
+        What the faces came with, where others stand in `rows`.
+    """
+
+    rows: Rows
     shared: NDArray[np.bool_]
     class_names: tuple[str, ...]
     own_labels: NDArray[np.int64] | None
+
+    def score(self, classifier: SubsetClassifier) -> HeldOutScores:
+        return score_held_out(
+            self.rows.y,
+            classifier.predict(self.rows.X),
+            self.shared,
+            self.class_names,
+            y_own=self.own_labels,
+        )
+
+
+def _test_faces(features: FaceFeatures) -> _TestFaces:
+    """Return the test faces; refuse those that all stand in another split too."""
+    dataset = features.dataset
+    test = dataset.rows(Split.PRIVATE_TEST)
+    shared = shared_across_splits(dataset)[test]
+    if shared.all():
+        raise DataError(
+            f"{dataset.source} has no test face whose exact image stands in its own split alone",
+            hint="give a data set whose test faces are not its training faces",
+        )
+    own = dataset.own_labels
+    return _TestFaces(
+        _rows(features, Split.PRIVATE_TEST),
+        shared,
+        dataset.class_names,
+        None if own is None else own[test].astype(np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class _FinalForests:
+    """Fits the same forest on one subset after another, and scores it on the same test faces."""
+
+    training: Rows
+    test: _TestFaces
     forest: ForestSettings
     run: RunSettings
 
@@ -136,25 +168,7 @@ class _FinalForests:
             random_state=self.run.seed,
             n_jobs=self.run.jobs,
         )
-        scores = score_held_out(
-            self.test.y,
-            classifier.predict(self.test.X),
-            self.shared,
-            self.class_names,
-            y_own=self.own_labels,
-        )
-        return classifier, scores
-
-
-def _shared_test_faces(dataset: FaceDataset) -> NDArray[np.bool_]:
-    """Tell which test faces stand in another split too; refuse a test set of those alone."""
-    shared = shared_across_splits(dataset)[dataset.rows(Split.PRIVATE_TEST)]
-    if shared.all():
-        raise DataError(
-            f"{dataset.source} has no test face whose exact image stands in its own split alone: "
-            "give a data set whose test faces are not its training faces"
-        )
-    return shared
+        return classifier, self.test.score(classifier)
 
 
 def _rows(features: FaceFeatures, split: Split) -> Rows:

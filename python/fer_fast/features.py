@@ -212,7 +212,7 @@ def cached_features(
     except OutputError as error:
         if computed is None:
             raise
-        reporter.warn(f"the run goes on with features in memory alone: {error}")
+        reporter.warn(f"the run goes on with features in memory alone: {error.message}")
     if computed is not None:
         return computed
     features: NDArray[np.float32] = np.load(path, mmap_mode="r")

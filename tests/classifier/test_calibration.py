@@ -13,13 +13,13 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from fer_fast.classifier.calibration import (
+    Temperature,
     calibration_error,
     fit_isotonic,
     fit_temperature,
     log_loss,
 )
 from fer_fast.errors import ParameterError
-from fer_fast.graph.calibration import Temperature
 
 
 def softmax(X: NDArray[Any]) -> NDArray[Any]:

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console, RenderableType
 from sklearn.ensemble import RandomForestClassifier
 
-from fer_fast.classifier.final import SubsetClassifier
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.cli.tables.summary import summary
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.labels import FER2013
+from fer_fast.forest.subset import SubsetClassifier
 from fer_fast.runs.metrics import metrics_document
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.search import Search

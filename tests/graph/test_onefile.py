@@ -14,9 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fer_fast.backbone.config import BackboneConfig
 from fer_fast.backbone.export import cached_model
-from fer_fast.classifier.calibration import fit_isotonic
+from fer_fast.classifier.calibration import Calibration, Temperature, fit_isotonic
 from fer_fast.errors import ParameterError
-from fer_fast.graph.calibration import Calibration, Temperature
 from fer_fast.graph.onefile import CLASSIFIER_NODES, softmax_classifier, write_onefile
 from fer_fast.runtime.session import open_session
 

@@ -14,11 +14,11 @@ import pytest
 import skops.io
 from sklearn.ensemble import RandomForestClassifier
 
-from fer_fast.classifier.final import SubsetClassifier
 from fer_fast.classifier.scores import score_held_out
 from fer_fast.errors import OutputError
 from fer_fast.faces.dataset import FaceDataset
 from fer_fast.faces.labels import FER2013
+from fer_fast.forest.subset import SubsetClassifier
 from fer_fast.runs.folder import RunFolder, new_run_id
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.search import Search

@@ -158,7 +158,7 @@ def test_ctrl_c_while_the_fitness_is_told_starts_no_evaluation():
         def next_iteration(self, _):
             raise KeyboardInterrupt
 
-        def __call__(self, subset):
+        def __call__(self, _subset):
             raise AssertionError
 
     one = crediting()

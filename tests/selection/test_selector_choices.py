@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 )
 from sklearn.naive_bayes import GaussianNB
 
-from fer_fast import AntColonySelector, BlindJudgeWarning, ForestFitness, ParameterError
+from fer_fast import AntColonySelector, BlindJudgeWarning, Colony, ForestFitness, ParameterError
 from fer_fast.selection.stability import stability
 
 
@@ -307,18 +307,48 @@ def test_stability_agrees_with_a_case_worked_by_hand() -> None:
     assert abs(stability(random)) < 0.01
 
 
-@pytest.mark.parametrize(
-    "labels", [np.array(["no", "yes"]), np.array([-7, 3]), np.array([0.0, 2.0])]
-)
-def test_without_an_estimator_a_forest_judges_out_of_bag(planted: Any, labels: Any) -> None:
+@pytest.mark.parametrize("labels", [["no", "yes"], [-7, 3], [0.0, 2.0]])
+def test_without_an_estimator_it_is_the_colony_with_a_forests_credit(
+    planted: Any, labels: Any
+) -> None:
     X, y = planted[0], np.array(labels)[planted[1]]
+    parameters = {"n_ants": 6, "min_features": 4, "max_features": 4}
     fitted = AntColonySelector(random_state=0, n_ants=6, n_features_to_select=4).fit(X, y)
+    fitness = ForestFitness(
+        X.astype(np.float32), y, scoring="brier", credit="residual", random_state=0
+    )
+    colony = Colony(fitted.desirability_, deposit="credit", seed=0, **parameters)
+    colony.run(fitness)
+    np.testing.assert_array_equal(fitted.get_support(indices=True), colony.best_subset)
+    np.testing.assert_allclose(fitted.pheromone_, colony.pheromone)
+    assert fitted.best_score_ == colony.best_score
     assert fitted.support_[:4].sum() >= 3
-    fitness = ForestFitness(X.astype(np.float32), y, scoring="accuracy", random_state=0)
-    kept = fitted.get_support(indices=True)
-    assert fitted.best_score_ == pytest.approx(fitness(kept))
     threads = AntColonySelector(random_state=0, n_ants=6, n_features_to_select=4, n_jobs=3)
     np.testing.assert_array_equal(threads.fit(X, y).pheromone_, fitted.pheromone_)
+
+
+def test_a_group_earns_what_its_columns_earn(planted: Any) -> None:
+    X, y = planted
+    twins = np.hstack([X, X])
+    pairs = np.arange(80).reshape(2, 40).T
+    parameters = {"n_ants": 6, "min_features": 4, "max_features": 4, "deposit": "credit"}
+    fitted = AntColonySelector(
+        random_state=0, n_ants=6, n_features_to_select=4, feature_groups=pairs, n_iterations=1
+    ).fit(twins, y)
+    fitness = ForestFitness(
+        twins.astype(np.float32), y, scoring="brier", credit="residual", random_state=0
+    )
+
+    def of_pairs(subset: Any) -> Any:
+        score, credit = fitness(np.concatenate([subset, subset + 40]))
+        return score, credit[: len(subset)] + credit[len(subset) :]
+
+    colony = Colony(fitted.desirability_[:40], seed=0, **parameters)
+    colony.run(of_pairs, n_iterations=1)
+    np.testing.assert_allclose(fitted.pheromone_, np.tile(colony.pheromone, 2))
+    kept = fitted.get_support(indices=True)
+    np.testing.assert_array_equal(kept[:4], colony.best_subset)
+    np.testing.assert_array_equal(kept[4:], kept[:4] + 40)
 
 
 def test_without_an_estimator_held_out_rows_are_scored_by_a_forest() -> None:
@@ -336,7 +366,7 @@ def test_without_an_estimator_held_out_rows_are_scored_by_a_forest() -> None:
 
 def test_what_needs_an_estimator_says_so(planted: Any) -> None:
     X, y = planted
-    with pytest.raises(ParameterError, match="without an estimator it must be one of accuracy"):
+    with pytest.raises(ParameterError, match="without an estimator it must be one of brier"):
         AntColonySelector(scoring="roc_auc").fit(X, y)
     with pytest.raises(TypeError, match="without an estimator, fit takes no sample_weight"):
         AntColonySelector().fit(X, y, sample_weight=np.ones(200))

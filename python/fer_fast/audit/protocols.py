@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_fast.balance.smote import balance_classes
-from fer_fast.classifier.final import SubsetClassifier, fit_classifier
 from fer_fast.classifier.scores import Scores, score
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.splitting import stratified_parts
+from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.settings import ForestSettings
 

@@ -1,1 +1,1 @@
-"""The final forest on a subset of the features, and the scores of its predictions."""
+"""What a classifier says: scores of its predictions, calibration of its probabilities."""

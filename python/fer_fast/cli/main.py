@@ -11,7 +11,16 @@ from rich.text import Text
 from rich_argparse import RichHelpFormatter
 
 from fer_fast import __version__
-from fer_fast.cli.commands import audit, doctor, export, extract, pipeline, predict, serve
+from fer_fast.cli.commands import (
+    audit,
+    doctor,
+    evaluate,
+    export,
+    extract,
+    pipeline,
+    predict,
+    serve,
+)
 from fer_fast.cli.console import ConsoleReporter, one_line, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
 from fer_fast.cli.streams import GuardedStream, occupy_standard_descriptors
@@ -22,7 +31,7 @@ DEFECT = READER_LEFT = 1
 USER_ERROR = 2
 """Exit status of a failure that the user can mend."""
 
-_COMMANDS = (pipeline, extract, export, audit, doctor, predict, serve)
+_COMMANDS = (pipeline, extract, export, audit, doctor, predict, evaluate, serve)
 
 
 class _Parser(argparse.ArgumentParser):

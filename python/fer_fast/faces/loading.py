@@ -115,7 +115,7 @@ def _read(path: Path, reporter: Reporter) -> FaceDataset:
     except OutputError as error:
         if dataset is None:
             raise
-        reporter.warn(f"the run goes on with the faces in memory alone: {error}")
+        reporter.warn(f"the run goes on with the faces in memory alone: {error.message}")
     if dataset is not None:
         reporter.note(f"{path}: {len(dataset):,} faces read")
         return dataset

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fer_fast.classifier.calibration import Calibration, Isotonic, Temperature
 from fer_fast.errors import ParameterError
-from fer_fast.graph.calibration import Calibration, Isotonic, Temperature
 from fer_fast.graph.padding import with_explicit_padding
 from fer_fast.storage.files import atomic_write
 

@@ -16,7 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from fer_fast.head.config import HeadConfig
@@ -64,6 +66,47 @@ def _moments(
     return mean.astype(np.float32), np.sqrt(variance + 1e-3).astype(np.float32)
 
 
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Each face once per epoch, in a view chosen by chance."""
+
+    _order: NDArray[np.int64]
+    _view: NDArray[np.int64]
+
+    def __init__(
+        self,
+        views: list[NDArray[np.float16]],
+        targets: FloatArray,
+        standardise: Callable[[NDArray[np.float16]], FloatArray],
+        config: HeadConfig,
+    ) -> None:
+        super().__init__()
+        self._views, self._targets, self._standardise = views, targets, standardise
+        self._n_batches = max(1, len(targets) // config.batch_size)
+        self._rng = np.random.default_rng(config.seed)
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        self._order = self._rng.permutation(len(self._targets))
+        self._view = self._rng.integers(len(self._views), size=self._targets.shape[:1])
+
+    def __len__(self) -> int:
+        return self._n_batches
+
+    def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
+        # Ascending rows are read faster from a file, and a batch has no order.
+        rows = np.sort(self._order[batch :: self._n_batches])
+        X = np.stack([self._views[self._view[row]][row] for row in rows])
+        return self._standardise(X), self._targets[rows]
+
+
+class _Lines(keras.callbacks.Callback):  # type: ignore[misc]
+    """Prints a line of JSON per epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        figures = {"epoch": epoch + 1, "accuracy": float(logs["val_accuracy"])}
+        print(json.dumps(figures), flush=True)
+
+
 def _fit(
     config: HeadConfig,
     n_classes: int,
@@ -72,44 +115,34 @@ def _fit(
     mean: FloatArray,
     deviation: FloatArray,
 ) -> Any:
-    import keras
-    import tensorflow as tf
-
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    views, y = training
-    n_rows, n_in = views[0].shape
-    n_batches = max(1, n_rows // config.batch_size)
-    one_hot = np.eye(n_classes, dtype=np.float32)
 
-    def standardised(rows: NDArray[np.float16]) -> FloatArray:
+    def standardise(rows: NDArray[np.float16]) -> FloatArray:
         cells = rows.astype(np.float32).reshape(len(rows), -1, len(mean))
         result: FloatArray = (cells - mean) / deviation
         return result
 
-    class Lines(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            figures = {"epoch": epoch + 1, "accuracy": float(logs["val_accuracy"])}
-            print(json.dumps(figures), flush=True)
-
-    model = _network(config, n_in // len(mean), len(mean), n_classes)
+    one_hot = np.eye(n_classes, dtype=np.float32)
+    (views, y), (X_validation, y_validation) = training, validation
+    batches = _Batches(views, one_hot[y], standardise, config)
+    model = _network(config, views[0].shape[1] // len(mean), len(mean), n_classes)
     schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate, config.epochs * n_batches
+        config.learning_rate, config.epochs * len(batches)
     )
     model.compile(
         keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay),
         keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         metrics=["accuracy"],
     )
-    X_validation, y_validation = validation
     model.fit(
-        _batches(views, one_hot[y], n_batches, standardised, config.seed),
-        validation_data=(standardised(X_validation), one_hot[y_validation]),
+        batches,
+        validation_data=(standardise(X_validation), one_hot[y_validation]),
         validation_batch_size=512,
         epochs=config.epochs,
         verbose=0,
         callbacks=[
-            Lines(),
+            _Lines(),
             keras.callbacks.EarlyStopping(
                 "val_accuracy", mode="max", patience=config.patience, restore_best_weights=True
             ),
@@ -118,46 +151,8 @@ def _fit(
     return model
 
 
-def _batches(
-    views: list[NDArray[np.float16]],
-    targets: FloatArray,
-    n_batches: int,
-    standardised: Callable[[NDArray[np.float16]], FloatArray],
-    seed: int,
-) -> Any:
-    """Return batches that show each face once per epoch, in a view chosen by chance."""
-    import keras
-
-    rng = np.random.default_rng(seed)
-
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-        _order: NDArray[np.int64]
-        _view: NDArray[np.int64]
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.on_epoch_end()
-
-        def on_epoch_end(self) -> None:
-            self._order = rng.permutation(len(targets))
-            self._view = rng.integers(len(views), size=(len(targets),))
-
-        def __len__(self) -> int:
-            return n_batches
-
-        def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
-            # Ascending rows are read faster from a file, and a batch has no order.
-            rows = np.sort(self._order[batch::n_batches])
-            X = np.stack([views[self._view[row]][row] for row in rows])
-            return standardised(X), targets[rows]
-
-    return Batches()
-
-
 def _network(config: HeadConfig, n_cells: int, channels: int, n_classes: int) -> Any:
     """Return the untrained network from standardised cells to the classes' probabilities."""
-    import keras
-
     model = keras.Sequential([keras.Input((n_cells, channels))])
     for position, (units, dropout) in enumerate(zip(config.units, config.dropout, strict=True)):
         model.add(keras.layers.Dense(units, use_bias=False))
@@ -174,8 +169,6 @@ def _folded(
     model: Any, mean: FloatArray, deviation: FloatArray
 ) -> list[tuple[FloatArray, FloatArray]]:
     """Return weights and biases with the standardisation and batch normalisations in them."""
-    import keras
-
     folded: list[tuple[FloatArray, FloatArray]] = []
     for dense, norm in zip(model.layers, model.layers[1:], strict=False):
         if not isinstance(norm, keras.layers.BatchNormalization):

@@ -15,8 +15,8 @@ import numpy as np
 import skops.io
 from numpy.typing import NDArray
 
-from fer_fast.classifier.final import SubsetClassifier
 from fer_fast.errors import OutputError
+from fer_fast.forest.subset import SubsetClassifier
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.runs.metrics import metrics_document
 from fer_fast.runs.result import RunResult

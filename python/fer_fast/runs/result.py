@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fer_fast.classifier.final import SubsetClassifier
 from fer_fast.classifier.scores import HeldOutScores
 from fer_fast.faces.dataset import FaceDataset
+from fer_fast.forest.subset import SubsetClassifier
 from fer_fast.selection.search import Search
 from fer_fast.settings import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from scipy.sparse import issparse
@@ -48,6 +48,9 @@ class CrossValidation:
     error_score : "raise" or float
         The score of a fold whose fit or scoring failed. NaN gives the whole subset none.
     """
+
+    deposit: ClassVar[Literal["best"]] = "best"
+    """What its colony deposits: an estimator does not say what each column earned."""
 
     def __init__(
         self,
@@ -156,8 +159,8 @@ class CrossValidation:
         except Exception as error:
             return self._failed(columns, error)
         if not np.isfinite(score := _as_number(score)):
-            error = ValueError(f"scoring returned {score} for {len(columns)} columns")
-            return self._failed(columns, error)
+            no_score = ValueError(f"scoring returned {score} for {len(columns)} columns")
+            return self._failed(columns, no_score)
         self._has_succeeded = True
         return score
 

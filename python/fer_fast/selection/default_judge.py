@@ -1,8 +1,9 @@
-"""The judge of a selector without an estimator: the native forest, out of bag."""
+"""The judge of a selector without an estimator: the native forest, out of bag, with credit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from fer_fast.errors import ParameterError
 from fer_fast.selection.fitness import ForestFitness
@@ -10,12 +11,12 @@ from fer_fast.selection.fitness import ForestFitness
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SCORINGS = ("accuracy", "f1_macro")
+SCORINGS = ("brier", "accuracy", "f1_macro")
 """What it can maximise, the default first."""
 
 
 class DefaultJudge:
-    """Scores columns by a forest that sees nothing else.
+    """Scores columns by a forest that sees nothing else, and says what each column earned.
 
     Parameters
     ----------
@@ -27,8 +28,11 @@ class DefaultJudge:
     scoring : str or None
         One of `SCORINGS`; None for the first.
     seed : int
-        Of every forest.
+        Of the forests.
     """
+
+    deposit: ClassVar[Literal["credit"]] = "credit"
+    """What its colony deposits."""
 
     def __init__(
         self, X: NDArray[Any], y: NDArray[Any], rows: NDArray[Any], *, scoring: Any, seed: int
@@ -43,18 +47,24 @@ class DefaultJudge:
             "scoring": scoring or SCORINGS[0],
             "random_state": seed % 2**32,
         }
-        self._fitness = ForestFitness(X[rows], y[rows], **self._options)
+        self._fitness = ForestFitness(X[rows], y[rows], credit="residual", **self._options)
 
-    def __call__(self, columns: NDArray[Any]) -> float:
-        """Score a subset."""
+    def __call__(self, columns: NDArray[Any]) -> float | tuple[float, NDArray[Any]]:
+        """Score a subset, and credit its columns."""
         return self._fitness(columns)
+
+    def next_iteration(self, credited: Sequence[NDArray[Any]]) -> None:
+        """Hear which subsets the colony has credited."""
+        self._fitness.next_iteration(credited)
 
     def holdout_score(
         self, columns: NDArray[Any], train: NDArray[Any], test: NDArray[Any]
     ) -> float:
         """Score a forest grown on `train` for the rows of `test`."""
         X, y = self._X, self._y
-        return ForestFitness(X[train], y[train], X[test], y[test], **self._options)(columns)
+        score = ForestFitness(X[train], y[train], X[test], y[test], **self._options)(columns)
+        assert isinstance(score, float)
+        return score
 
     def failures(self, *, has_best: bool) -> None:
         """Return nothing: a forest can be grown on any columns."""

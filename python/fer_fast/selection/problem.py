@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -136,7 +136,7 @@ class Problem:
         desirability = self._measure_desirability(rows, folds, random_state)
         seed = _seed(selector.random_state, random_state)
         judge = self._make_judge(rows, folds, seed)
-        colony = self._make_colony(desirability, seed)
+        colony = self._make_colony(desirability, seed, judge.deposit)
         fitness = NodeFitness(judge, self._nodes, costs=self._costs, phi=selector.phi)
         stop_reason = colony.run(
             fitness,
@@ -216,7 +216,9 @@ class Problem:
             stacklevel=2,
         )
 
-    def _make_colony(self, desirability: NDArray[np.float64], seed: int) -> Colony:
+    def _make_colony(
+        self, desirability: NDArray[np.float64], seed: int, deposit: Literal["best", "credit"]
+    ) -> Colony:
         selector = self._selector
         usefulness = self._nodes.greatest(desirability)
         if self._costs is not None:
@@ -231,6 +233,7 @@ class Problem:
             rho=selector.rho,
             # With costs it is in the fitness already.
             phi=selector.phi if self._costs is None else 1.0,
+            deposit=deposit,
             min_features=least,
             max_features=most,
             seed=seed,

@@ -57,7 +57,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         the kind of table that `X` is; a parameter that names columns by position therefore means
         positions in the subset. A `ColumnTransformer` may name columns that a subset lacks: it goes
         on with the others. None is a random forest for class labels of any kind, which scores the
-        rows out of bag; `cv` and `error_score` are then of no use.
+        rows out of bag and credits each feature with what it earned there, so that each ant is told
+        more than a score; `cv` and `error_score` are then of no use.
     n_features_to_select : int, float or None, default=None
         Features to keep: a number, a share of all, or None to learn how many.
     n_ants : int, default=20
@@ -91,7 +92,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         (1 - cost / cost of all)``, and its heuristic is desirability per cost.
     scoring : str, callable or None, default=None
         A scorer's name, a callable ``scorer(estimator, X, y)``, or None for the estimator's own
-        `score`. Higher is better. Without an estimator "accuracy", the default, or "f1_macro".
+        `score`. Higher is better. Without an estimator "brier", the default, which is 1 minus the
+        Brier score, "accuracy" or "f1_macro".
     cv : int, splitter, iterable or None, default=5
         As in `sklearn.model_selection.cross_val_score`. It is split once, so that every subset is
         judged on the same rows; ``ShuffleSplit(1)`` or a `PredefinedSplit` makes it one validation
@@ -151,7 +153,8 @@ shape (n_features,), default="auto"
     selection_frequency_ : ndarray of shape (n_features_in_,), float64
         Only with `n_colonies`: the share of their subsets that each feature is in.
     pheromone_ : ndarray of shape (n_features_in_,), float64
-        Where the search ended up, 0.05 to 1; 1 for fixed features, 0 for forbidden ones.
+        Where the search ended up: 0.05 to 1, or without an estimator at least 0.01. 1 for fixed
+        features, 0 for forbidden ones.
     desirability_ : ndarray of shape (n_features_in_,), float64
     history_ : dict of str to ndarray of shape (n_iterations,)
         One entry per iteration, ready for ``pandas.DataFrame``: `iteration`; `best_score`,

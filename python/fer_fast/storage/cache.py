@@ -182,7 +182,8 @@ class Cache:
             return _write_sealed(self.root / kind / name, make)
         except OutputError as error:
             self._reporter.warn(
-                f"{name} is not kept for later runs ({error}): name another cache with {VARIABLE}"
+                f"{name} is not kept for later runs ({error.message}): name another cache with "
+                f"{VARIABLE}"
             )
         return _write_sealed(_own_root() / kind / name, make)
 
@@ -263,13 +264,13 @@ def scratch_dir() -> Iterator[Path]:
             try:
                 folder = whole.enter_context(place)
             except OutputError as refusal:
-                refusals.append(str(refusal))
+                refusals.append(refusal.message)
             else:
                 break
         else:
             raise OutputError(
-                f"there is no folder for temporary files ({'; '.join(refusals)}): name a cache "
-                f"with {VARIABLE}"
+                f"there is no folder for temporary files ({'; '.join(refusals)})",
+                hint=f"name a cache with {VARIABLE}",
             )
         yield folder
 

@@ -35,7 +35,8 @@ def make_dir(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"cannot create the folder {path} ({error.strerror}): name a folder you may write to"
+            f"cannot create the folder {path} ({error.strerror})",
+            hint="name a folder you may write to",
         ) from error
     return path
 
@@ -117,8 +118,8 @@ def refused_writes(path: Path, *, within: Path) -> Iterator[None]:
         if not ours and (named or error.errno not in _REFUSALS):
             raise
         raise OutputError(
-            f"cannot write {path} ({error.strerror or error}): "
-            "free some space or choose another place"
+            f"cannot write {path} ({error.strerror or error})",
+            hint="free some space or choose another place",
         ) from error
 
 

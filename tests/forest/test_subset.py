@@ -5,8 +5,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
-from fer_fast.classifier.final import fit_classifier
 from fer_fast.forest.hist_forest import HistForestClassifier
+from fer_fast.forest.subset import fit_classifier
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Measure feature extraction on this machine's GPU: bench/gpu.sh MODEL.onnx [options of gpu.py]
+# Measure or prove features on this machine's GPU: bench/gpu/run.sh measure|proof MODEL.onnx [options]
 #
 # MODEL.onnx comes from `fer-fast export`, made on any machine. Beside it, only this repository is
-# needed, its extension not built, and a Python with PyTorch for CUDA, NumPy, onnx, Pillow,
-# platformdirs and onnxruntime-gpu: neither TensorFlow nor scikit-learn nor torchvision. What that
-# Python lacks may lie unpacked in a folder that FER_FAST_GPU_SITE names; it goes before the rest.
+# needed, its extension not built, and a Python with NumPy, onnx, platformdirs and onnxruntime-gpu,
+# and PyTorch for what is compared with it: neither TensorFlow nor scikit-learn nor torchvision. What
+# that Python lacks may lie unpacked in a folder that FER_FAST_GPU_SITE names; it goes before the rest.
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-python3}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-PYTHONPATH=${FER_FAST_GPU_SITE:+$FER_FAST_GPU_SITE:}$root/python${PYTHONPATH:+:$PYTHONPATH}
+PYTHONPATH=${FER_FAST_GPU_SITE:+$FER_FAST_GPU_SITE:}$root/python:$root/bench${PYTHONPATH:+:$PYTHONPATH}
 export PYTHONPATH FER_FAST_CACHE="$scratch/cache"
 if ! "$python" -c 'import importlib.metadata as m; m.version("fer-fast")' 2>/dev/null; then
     # The package asks for its own version, which only an installation has.
@@ -19,4 +19,6 @@ if ! "$python" -c 'import importlib.metadata as m; m.version("fer-fast")' 2>/dev
         >"$scratch/fer_fast-0.dist-info/METADATA"
     PYTHONPATH=$PYTHONPATH:$scratch
 fi
-"$python" "$root/bench/gpu.py" "$@"
+what=$1
+shift
+"$python" -m "gpu.$what" "$@"
