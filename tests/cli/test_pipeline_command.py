@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix
 
 from fer_fast.classifier.calibration import calibration_error
 from fer_fast.faces.dataset import Split
-from fer_fast.faces.synthetic import synthetic_faces
+from fer_fast.faces.synthetic.generator import synthetic_faces
 from fer_fast.recognition.model import ExpressionModel
 from fer_fast.settings import read_config
 
