@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import statistics
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -114,14 +115,27 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
 
 
-def write_results(options: argparse.Namespace, results: dict[str, Any]) -> None:
-    if options.out is None:
-        return
-    machine = {
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on and with."""
+    from threadpoolctl import threadpool_info
+
+    from fer_fast.environment import PACKAGES, RUNTIMES, TRAIN_PACKAGES, installed_versions
+
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE")
+    return {
         "processor": platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "versions": installed_versions((*PACKAGES, *TRAIN_PACKAGES, *RUNTIMES)),
+        "blas": sorted({one["architecture"] for one in threadpool_info() if "architecture" in one}),
+        "environment": {name: os.environ[name] for name in threads if name in os.environ},
     }
+
+
+def write_results(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    if options.out is None:
+        return
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": machine, **results}, indent=2) + "\n")
+    options.out.write_text(json.dumps({"machine": machine(), **results}, indent=2) + "\n")
     print(f"\nwritten: {options.out}")

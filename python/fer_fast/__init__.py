@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from fer_fast.experiment import run_pipeline
     from fer_fast.faces.loading import load_faces
+    from fer_fast.forest.hist_forest import HistForestClassifier
     from fer_fast.recognition.recognizer import Recognizer
     from fer_fast.selection.fitness import ForestFitness
     from fer_fast.selection.selector import AntColonySelector
@@ -38,6 +39,7 @@ _HOMES = {
     "EvaluationCut": "fer_fast._core",
     "FerFastError": "fer_fast.errors",
     "ForestFitness": "fer_fast.selection.fitness",
+    "HistForestClassifier": "fer_fast.forest.hist_forest",
     "OutputError": "fer_fast.errors",
     "ParameterError": "fer_fast.errors",
     "PartialResultWarning": "fer_fast.selection.warning_types",
@@ -58,6 +60,7 @@ __all__ = [
     "EvaluationCut",
     "FerFastError",
     "ForestFitness",
+    "HistForestClassifier",
     "OutputError",
     "ParameterError",
     "PartialResultWarning",

@@ -9,10 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_fast.balance.smote import balance_classes, require_balancing
+from fer_fast.classifier.calibration import (
+    CalibrationReport,
+    calibration_error,
+    fit_temperature,
+)
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import Rows, Split
-from fer_fast.faces.duplicates import shared_across_splits
+from fer_fast.faces.duplicates import own_rows, shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Clock, Reporter
@@ -88,13 +93,17 @@ def run_pipeline(
             for name, columns in others.items():
                 baselines[name] = final.fit_and_score(columns)[1]
                 task.advance(status=name.replace("_", " "))
+    with clock.stage("calibration"):
+        calibration = _calibrate(classifier, features, test)
     return RunResult(
         settings=settings,
         dataset=features.dataset,
         device=features.session.device,
+        model=features.model,
         model_digest=features.session.model_digest,
         classifier=classifier,
         scores=scores,
+        calibration=calibration,
         baselines=baselines,
         search=found,
         timings=clock.seconds,
@@ -169,6 +178,26 @@ class _FinalForests:
             n_jobs=self.run.jobs,
         )
         return classifier, self.test.score(classifier)
+
+
+def _calibrate(
+    classifier: SubsetClassifier, features: FaceFeatures, test: _TestFaces
+) -> CalibrationReport:
+    """Fit on the PublicTest faces that the forest has not seen, and measure on such test faces."""
+    n_classes = len(test.class_names)
+    seen = features.dataset.rows(Split.PUBLIC_TEST)
+    rows = own_rows(features.dataset, Split.PUBLIC_TEST)
+    # Where none is left, memory is better than nothing.
+    rows = rows if len(rows) else seen
+    y = features.dataset.labels[rows].astype(np.int64)
+    calibration = fit_temperature(classifier.predict_proba(features.X[rows], n_classes), y)
+    own = ~test.shared
+    said = classifier.predict_proba(test.rows.X[own], n_classes)
+    return CalibrationReport(
+        calibration,
+        calibration_error(said, test.rows.y[own]),
+        calibration_error(calibration.apply(said), test.rows.y[own]),
+    )
 
 
 def _rows(features: FaceFeatures, split: Split) -> Rows:

@@ -38,11 +38,14 @@ class FaceFeatures:
     X : ndarray of shape (n_faces, n_features), float32
         Rows as in the data set.
     session : Session
+    model : Path
+        The ONNX file of backbone and head.
     """
 
     dataset: FaceDataset
     X: NDArray[np.float32]
     session: Session
+    model: Path
 
 
 def require_features(settings: Settings) -> None:
@@ -143,7 +146,7 @@ def extract(
             session = open_model(model, settings)
     with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
-    return FaceFeatures(dataset, X, session)
+    return FaceFeatures(dataset, X, session, model)
 
 
 def mirrored_features(

@@ -73,6 +73,7 @@ def test_the_exported_file_is_the_one_that_the_features_came_from(
         runtime = onnxruntime.InferenceSession(tmp_path / "faces.onnx")
         (features,) = runtime.run(["features"], {"pixels": pixels})
         np.testing.assert_allclose(arrays["X"], features, rtol=1e-3, atol=1e-4)
+        assert arrays["class_names"].tolist() == faces["class_names"].tolist()
 
 
 @pytest.mark.parametrize(

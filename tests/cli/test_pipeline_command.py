@@ -10,8 +10,12 @@ import time
 
 import numpy as np
 import pytest
-import skops.io
+from sklearn.metrics import confusion_matrix
 
+from fer_fast.classifier.calibration import calibration_error
+from fer_fast.faces.dataset import Split
+from fer_fast.faces.synthetic.generator import synthetic_faces
+from fer_fast.recognition.model import ExpressionModel
 from fer_fast.settings import read_config
 
 QUICK = ("--ants", 4, "--iterations", 2, "--fitness-rows", 400, "--trees", 12, "--device", "cpu")
@@ -89,12 +93,21 @@ def test_the_confusion_matrix_agrees_with_the_counts(first_run):
     assert np.trace(confusion) / confusion.sum() == pytest.approx(metrics["test"]["accuracy"])
 
 
-def test_the_saved_forest_sees_the_saved_selection(first_run):
+def test_the_saved_model_answers_as_the_run_was_scored(first_run):
     out = first_run[1]
+    metrics = metrics_of(out)
     selection = json.loads((out / "selection.json").read_text())
-    forest = skops.io.load(out / "forest.skops", trusted=["sklearn.tree._tree.Tree"])
-    assert selection["indices"] == metrics_of(out)["features"]["indices"]
-    assert forest.n_features_in_ == len(selection["indices"])
+    assert selection["indices"] == metrics["features"]["indices"]
+    dataset = synthetic_faces()
+    test = dataset.rows(Split.PRIVATE_TEST)
+    model = ExpressionModel(out / "model.onnx")
+    probabilities, labels = model.run(dataset.pixels[test])
+    confusion = confusion_matrix(dataset.labels[test], labels, labels=range(7))
+    assert confusion.tolist() == metrics["test"]["confusion"]
+    assert model.info.run_id == metrics["run_id"]
+    # No test face of the synthetic default stands in another split.
+    error = calibration_error(probabilities, dataset.labels[test])
+    assert error == pytest.approx(metrics["calibration"]["error_after"], abs=1e-3)
 
 
 def test_a_second_run_extracts_nothing_and_threads_change_nothing(

@@ -6,12 +6,14 @@ import io
 import re
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 from sklearn.ensemble import RandomForestClassifier
 
+from fer_fast.classifier.calibration import CalibrationReport, Temperature
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.cli.tables.summary import summary
 from fer_fast.faces.dataset import FaceDataset, Split
@@ -47,9 +49,11 @@ def result() -> RunResult:
         settings=Settings(),
         dataset=dataset,
         device="cpu",
+        model=Path("model.onnx"),
         model_digest="0" * 64,
         classifier=SubsetClassifier(RandomForestClassifier(), subset, 5120),
         scores=_evaluation(1),
+        calibration=CalibrationReport(Temperature(1.5, 1e-3), 0.21, 0.08),
         baselines={
             name: _evaluation(seed)
             for seed, name in enumerate(("all_features", "k_best", "random"), start=2)

@@ -7,18 +7,19 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
+import onnx
 import pytest
-import skops.io
-from sklearn.ensemble import RandomForestClassifier
 
+from fer_fast.classifier.calibration import CalibrationReport, Temperature
 from fer_fast.classifier.scores import score_held_out
 from fer_fast.errors import OutputError
 from fer_fast.faces.dataset import FaceDataset
 from fer_fast.faces.labels import FER2013
+from fer_fast.forest.hist_forest import HistForestClassifier
 from fer_fast.forest.subset import SubsetClassifier
+from fer_fast.recognition.model import ExpressionModel
 from fer_fast.runs.folder import RunFolder, new_run_id
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.search import Search
@@ -29,11 +30,11 @@ SELECTION = np.array([1, 3, 4])
 
 
 @pytest.fixture(scope="module")
-def make_result() -> MakeResult:
-    """Return a function that makes a small run, fitted on nothing but noise."""
+def make_result(plain_backbone: Path) -> MakeResult:
+    """Return a function that makes a small run, fitted on nothing but noise and six classes."""
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 3)), rng.integers(0, 7, 60)
-    forest = RandomForestClassifier(4, random_state=0).fit(X, y)
+    X, y = rng.random(size=(60, 3)), rng.integers(0, 6, 60)
+    forest = HistForestClassifier(4, random_state=0).fit(X, y)
     scores = score_held_out(y, forest.predict(X), np.zeros(60, bool), FER2013.names)
 
     def make(**settings: object) -> RunResult:
@@ -46,9 +47,11 @@ def make_result() -> MakeResult:
                 "none",
             ),
             device="cpu",
+            model=plain_backbone,
             model_digest="0" * 64,
-            classifier=SubsetClassifier(forest, SELECTION, 9),
+            classifier=SubsetClassifier(forest, SELECTION, 48 * 48),
             scores=scores,
+            calibration=CalibrationReport(Temperature(1.3, 1e-3), 0.2, 0.1),
             baselines={},
             search=Search(SELECTION, 0.5, [], "iterations"),
             timings={"data": 1.0},
@@ -60,13 +63,13 @@ def make_result() -> MakeResult:
 def ids_in(folder: Path) -> dict[str, str]:
     """Return the run that each file of a folder names."""
     comment = (folder / "config.toml").read_text(errors="surrogateescape").splitlines()[0]
-    with ZipFile(folder / "forest.skops") as archive:
-        return {
-            "metrics.json": json.loads((folder / "metrics.json").read_text())["run_id"],
-            "config.toml": comment.removeprefix("# fer-fast run "),
-            "selection.json": json.loads((folder / "selection.json").read_text())["run_id"],
-            "forest.skops": archive.comment.decode(),
-        }
+    metadata = {one.key: one.value for one in onnx.load(folder / "model.onnx").metadata_props}
+    return {
+        "metrics.json": json.loads((folder / "metrics.json").read_text())["run_id"],
+        "config.toml": comment.removeprefix("# fer-fast run "),
+        "selection.json": json.loads((folder / "selection.json").read_text())["run_id"],
+        "model.onnx": metadata["fer_fast.run_id"],
+    }
 
 
 def names_in(folder: Path) -> set[str]:
@@ -134,14 +137,22 @@ def test_what_is_no_file_of_a_run_stays_where_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_the_saved_forest_is_the_fitted_one(make_result: MakeResult, tmp_path: Path) -> None:
-    folder, result = RunFolder(tmp_path), make_result()
+def test_the_saved_model_says_what_forest_and_calibration_say(
+    make_result: MakeResult, tmp_path: Path
+) -> None:
+    folder, result = RunFolder(tmp_path), make_result(data=tmp_path / "private.csv", seed=3)
     folder.save(result)
-    forest = skops.io.load(folder.forest, trusted=["sklearn.tree._tree.Tree"])
-    X = np.random.default_rng(1).normal(size=(40, 3))
-    np.testing.assert_array_equal(
-        forest.predict_proba(X), result.classifier.forest.predict_proba(X)
-    )
+    faces = np.random.default_rng(1).integers(0, 256, (200, 48, 48), dtype=np.uint8)
+    model = ExpressionModel(folder.model)
+    probabilities, labels = model.run(faces)
+    X = faces.reshape(len(faces), -1).astype(np.float32) / 255
+    said = result.calibration.calibration.apply(result.classifier.predict_proba(X, 7))
+    np.testing.assert_allclose(probabilities, said, atol=1e-6)
+    np.testing.assert_array_equal(labels, probabilities.argmax(axis=1))
+    assert model.info.labels == FER2013.names
+    assert model.info.parameters["seed"] == 3
+    assert model.info.scores["test"]["accuracy"] == result.scores.test.accuracy
+    assert "private.csv" not in str(model.info)
 
 
 def test_a_path_that_is_no_text_costs_no_file(make_result: MakeResult, tmp_path: Path) -> None:

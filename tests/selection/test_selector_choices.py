@@ -242,8 +242,9 @@ def test_a_blind_judge_is_told_of_and_a_holdout_sees_through_it(make_selector: A
     X = np.random.default_rng(0).normal(size=(60, 3000))
     y = np.random.default_rng(1).integers(0, 2, 60)
     parameters = {"estimator": LogisticRegression(), "n_features_to_select": 40}
-    with pytest.warns(BlindJudgeWarning, match="holdout="):
+    with pytest.warns(BlindJudgeWarning, match="holdout=") as warned:
         blind = make_selector(**parameters).fit(X, y)
+    assert warned[0].filename == __file__
     assert blind.best_score_ > 0.9, "on noise"
     with warnings.catch_warnings(action="error"):
         honest = make_selector(**parameters, holdout=0.5).fit(X, y)

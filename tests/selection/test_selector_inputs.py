@@ -314,6 +314,40 @@ def test_ctrl_c_keeps_the_subset_where_warnings_are_errors(table: Any, make_sele
     np.testing.assert_array_equal(selector.transform(X), X[:, selector.support_])
 
 
+def test_ctrl_c_after_failures_alone_is_an_interrupt(table: Any, make_selector: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make_selector(scoring=lambda *_: 1 / 0, callbacks=[interrupting(2)], n_iterations=100).fit(
+            *table
+        )
+
+
+def test_ctrl_c_while_the_holdout_is_scored_keeps_the_subset(
+    table: Any, make_selector: Any
+) -> None:
+    class Interrupted(GaussianNB):
+        def fit(self, X: Any, y: Any) -> Any:
+            if len(X) > 30:
+                raise KeyboardInterrupt
+            return super().fit(X, y)
+
+    selector = make_selector(Interrupted(), holdout=0.25)
+    with pytest.warns(PartialResultWarning):
+        selector.fit(*table)
+    assert selector.stop_reason_ == "interrupted"
+    assert selector.n_features_ > 0
+    assert np.isnan(selector.holdout_score_)
+
+
+def test_a_holdout_that_cannot_be_scored_is_told_of(table: Any, make_selector: Any) -> None:
+    def nan_for_many(estimator: Any, X: Any, y: Any) -> float:
+        return float("nan") if len(X) == 30 else float(estimator.score(X, y))
+
+    with pytest.warns(FitFailedWarning, match="the holdout could not be scored: .* returned nan"):
+        fitted = make_selector(holdout=0.5, scoring=nan_for_many).fit(*table)
+    assert np.isnan(fitted.holdout_score_)
+    assert fitted.n_features_ > 0
+
+
 def test_a_search_with_failures_is_kept_where_warnings_are_errors(
     table: Any, make_selector: Any
 ) -> None:
@@ -379,6 +413,8 @@ def test_what_is_fitted_can_be_pickled_whatever_its_callbacks(
 def test_more_features_than_there_are_is_all_of_them(table: Any, make_selector: Any) -> None:
     expected = make_selector(max_features=8).fit(*table)
     for parameters in ({"max_features": 50}, {"max_features": 50, "min_features": 1}):
-        with pytest.warns(UserWarning, match="max_features is 50, and X has 8 features"):
+        told = "max_features is 50, and X has 8 features"
+        with pytest.warns(UserWarning, match=told) as warned:
             fitted = make_selector(**parameters).fit(*table)
+        assert warned[0].filename == __file__
         np.testing.assert_array_equal(fitted.pheromone_, expected.pheromone_)

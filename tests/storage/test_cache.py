@@ -207,6 +207,38 @@ def test_what_cannot_be_kept_is_used_and_a_warning_names_the_variable(recorder):
     assert Cache(recorder).get_or_make(entry, make_nothing) == path
 
 
+@pytest.mark.usefixtures("cache")
+def test_a_disk_that_fills_up_while_making_costs_the_entry_alone(recorder):
+    places = []
+
+    def make(file):
+        places.append(file)
+        if len(places) == 1:
+            with Path("/dev/full").open("wb", buffering=0) as full:
+                full.write(b"x")
+        file.write(b"abc")
+
+    entry = Entry("models", "too-large", {}, ".bin")
+    path = Cache(recorder).get_or_make(entry, make)
+    assert path.read_bytes() == b"abc"
+    assert len(recorder.warnings) == 1
+    assert "No space left" in recorder.warnings[0]
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_the_maker_cannot_write_elsewhere_is_not_tried_twice(recorder):
+    tries = []
+
+    def make(_):
+        tries.append(1)
+        raise OutputError("cannot write elsewhere")
+
+    with pytest.raises(OutputError, match="elsewhere"):
+        Cache(recorder).get_or_make(ENTRY, make)
+    assert len(tries) == 1
+    assert recorder.warnings == []
+
+
 def test_a_folder_of_another_user_is_used_for_what_it_holds(cache):
     path = Cache().get_or_make(ENTRY, lambda file: file.write(b"abc"))
     script = (

@@ -114,23 +114,20 @@ def balance_classes(
     if not growing.any():
         reporter.note(f"classes need no balancing: {counts(y)}")
         return X, y
-    smallest = int(sizes[growing].min())
-    if smallest <= k_neighbors:
+    most = int(sizes[growing].min()) - 1
+    if most < k_neighbors:
         reporter.warn(
-            f"the smallest class has {smallest} training rows: "
-            f"SMOTE uses {smallest - 1} neighbours instead of {k_neighbors}"
+            f"the smallest class has {most + 1} training rows: "
+            f"SMOTE uses {most} neighbours instead of {k_neighbors}"
         )
-        k_neighbors = smallest - 1
-
     require_balancing(method)
-
     from imblearn.over_sampling import SMOTE
 
     smote = SMOTE(
         sampling_strategy=dict.fromkeys(classes[growing].tolist(), int(sizes.max())),
         random_state=random_state,
         # A row is its own nearest neighbour, hence one more.
-        k_neighbors=ScreenedNeighbors(n_neighbors=k_neighbors + 1, n_jobs=n_jobs),
+        k_neighbors=ScreenedNeighbors(n_neighbors=min(most, k_neighbors) + 1, n_jobs=n_jobs),
     )
     X_balanced, y_balanced = smote.fit_resample(X, y)
     reporter.note(f"classes balanced by SMOTE: {counts(y)} became {counts(y_balanced)}")

@@ -75,6 +75,32 @@ class Isotonic:
 Calibration = Temperature | Isotonic
 
 
+@dataclass(frozen=True)
+class CalibrationReport:
+    """A calibration, and what it does to rows that had no part in fitting it.
+
+    Attributes
+    ----------
+    calibration : Temperature
+    error_before, error_after : float
+        `calibration_error` without it and with it.
+    """
+
+    calibration: Temperature
+    error_before: float
+    error_after: float
+
+    def as_dict(self) -> dict[str, str | float]:
+        """Return it as JSON types."""
+        return {
+            "method": "temperature",
+            "temperature": self.calibration.temperature,
+            "floor": self.calibration.floor,
+            "error_before": self.error_before,
+            "error_after": self.error_after,
+        }
+
+
 def fit_temperature(probabilities: Matrix, targets: Targets) -> Temperature:
     """Fit the temperature and the floor of least log loss.
 

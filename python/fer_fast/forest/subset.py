@@ -45,6 +45,23 @@ class SubsetClassifier:
         labels: NDArray[np.integer] = self.forest.predict(X[:, self.subset])
         return labels
 
+    def predict_proba(self, X: NDArray[np.float32], n_classes: int) -> NDArray[np.float64]:
+        """Predict the probability of every label that there is.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features), float32
+        n_classes : int
+            The labels are 0 to ``n_classes - 1``; one that no training row had gets 0.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes), float64
+        """
+        probabilities = np.zeros((len(X), n_classes))
+        probabilities[:, self.forest.classes_] = self.forest.predict_proba(X[:, self.subset])
+        return probabilities
+
 
 def fit_classifier(
     X: NDArray[np.float32],

@@ -9,16 +9,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
-import skops.io
 from numpy.typing import NDArray
 
 from fer_fast.errors import OutputError
-from fer_fast.forest.subset import SubsetClassifier
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.runs.metrics import metrics_document
+from fer_fast.runs.model_file import save_model
 from fer_fast.runs.result import RunResult
 from fer_fast.settings import PATH_ERRORS, config_text
 from fer_fast.storage.files import atomic_write, make_dir
@@ -48,14 +46,14 @@ class RunFolder:
     reporter : Reporter
     run_id : str
         Stands in ``metrics.json`` and ``selection.json`` under this name, in a comment at the head
-        of ``config.toml``, and as the comment of the zip archive that ``forest.skops`` is.
+        of ``config.toml``, and in the metadata of ``model.onnx`` as ``fer_fast.run_id``.
     """
 
     path: Path
     reporter: Reporter = SILENT
     run_id: str = field(default_factory=new_run_id)
 
-    FILES = ("metrics.json", "config.toml", "selection.json", "forest.skops")
+    FILES = ("metrics.json", "config.toml", "selection.json", "model.onnx")
 
     @property
     def metrics(self) -> Path:
@@ -73,9 +71,9 @@ class RunFolder:
         return self.path / "selection.json"
 
     @property
-    def forest(self) -> Path:
-        """The final forest."""
-        return self.path / "forest.skops"
+    def model(self) -> Path:
+        """The whole trained system in one file."""
+        return self.path / "model.onnx"
 
     def create(self) -> None:
         """Make the folder, and see that files can be written there.
@@ -136,19 +134,7 @@ class RunFolder:
         document = {"run_id": self.run_id} | metrics_document(result)
         _write(self.metrics, json.dumps(document, indent=2, allow_nan=False) + "\n")
         _write(self.config, f"# fer-fast run {self.run_id}\n\n{config_text(result.settings)}")
-        self._save_forest(result.classifier)
-
-    def _save_forest(self, classifier: SubsetClassifier) -> None:
-        """Write the fitted forest with skops, which runs no code when the file is loaded.
-
-        Load it with ``skops.io.load(path, trusted=["sklearn.tree._tree.Tree"])``; its columns are
-        the features of the selection, in order.
-        """
-        with atomic_write(self.forest) as temporary:
-            # The default level takes more than twice as long for a tenth less.
-            skops.io.dump(classifier.forest, temporary, compression=ZIP_DEFLATED, compresslevel=3)
-            with ZipFile(temporary, "a") as archive:
-                archive.comment = self.run_id.encode()
+        save_model(self.model, result, self.run_id)
 
     def _set_aside_earlier(self) -> None:
         """Move the files of another run into a folder of their own."""

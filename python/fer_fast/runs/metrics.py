@@ -17,6 +17,7 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
     return {
         **result.scores.as_dict(),
         "baselines": {name: scores.as_dict() for name, scores in result.baselines.items()},
+        "calibration": result.calibration.as_dict(),
         "features": {
             "total": result.classifier.n_features,
             "selected": len(subset),

@@ -92,7 +92,7 @@ def require_runtime() -> Any:
         # What an uninstalled wheel leaves behind is imported too, as a package without contents.
         _ = onnxruntime.InferenceSession
     except (ImportError, AttributeError) as error:
-        raise DeviceError(f"ONNX Runtime cannot be used ({error}): {INSTALL_RUNTIME}") from error
+        raise DeviceError(f"ONNX Runtime cannot be used ({error})", hint=INSTALL_RUNTIME) from error
     return onnxruntime
 
 
@@ -112,7 +112,7 @@ def provider_options(precision: Precision) -> dict[str, str]:
 def require_cuda_build() -> None:
     """Raise `DeviceError` if the installed ONNX Runtime was built without CUDA."""
     if "CUDAExecutionProvider" not in require_runtime().get_available_providers():
-        raise DeviceError(f"the installed ONNX Runtime is built without CUDA: {INSTALL_RUNTIME}")
+        raise DeviceError("the installed ONNX Runtime is built without CUDA", hint=INSTALL_RUNTIME)
 
 
 def require_cuda_device() -> CudaDevice:
@@ -121,23 +121,25 @@ def require_cuda_device() -> CudaDevice:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError as error:
         raise DeviceError(
-            "the NVIDIA driver is missing (libcuda.so.1 cannot be loaded): install the driver, or "
-            "start the container with its GPU (--gpus all)"
+            "the NVIDIA driver is missing (libcuda.so.1 cannot be loaded)",
+            hint="install the driver, or start the container with its GPU (--gpus all)",
         ) from error
     device, number, memory = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
     status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(number))
     if status != 0 or number.value == 0:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise DeviceError(
-            f"the NVIDIA driver shows no usable device (CUDA error {status}): check nvidia-smi"
-            + ("" if visible is None else f" and CUDA_VISIBLE_DEVICES, which is {visible!r}")
+            f"the NVIDIA driver shows no usable device (CUDA error {status})",
+            hint="check nvidia-smi"
+            + ("" if visible is None else f" and CUDA_VISIBLE_DEVICES, which is {visible!r}"),
         )
     driver.cuDriverGetVersion(ctypes.byref(number))
     version = (number.value // 1000, number.value % 1000 // 10)
     if version[0] < CUDA_MAJOR:
         raise DeviceError(
             f"the NVIDIA driver supports CUDA {version[0]}.{version[1]} and ONNX Runtime needs "
-            f"CUDA {CUDA_MAJOR}: update the driver"
+            f"CUDA {CUDA_MAJOR}",
+            hint="update the driver",
         )
     name = ctypes.create_string_buffer(256)
     driver.cuDeviceGet(ctypes.byref(device), 0)
@@ -148,11 +150,11 @@ def require_cuda_device() -> CudaDevice:
         _attribute(driver, _CAPABILITY_MINOR, device),
     )
     if not any(major == capability[0] and minor <= capability[1] for major, minor in COMPILED_FOR):
+        known = ", ".join(f"{major}.{minor}" for major, minor in COMPILED_FOR)
         raise DeviceError(
             f"{name.value.decode()} has compute capability {capability[0]}.{capability[1]}, and "
-            "ONNX Runtime's wheels hold code for "
-            f"{', '.join(f'{major}.{minor}' for major, minor in COMPILED_FOR)} and later minors of "
-            "each: use another GPU, or the CPU"
+            f"ONNX Runtime's wheels hold code for {known} and later minors of each",
+            hint="use another GPU, or --device cpu",
         )
     return CudaDevice(name.value.decode(), memory.value, version, capability)
 
@@ -178,7 +180,9 @@ def free_memory() -> int:
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     status = require_cuda_library("cudart").cudaMemGetInfo(ctypes.byref(free), ctypes.byref(total))
     if status != 0:
-        raise DeviceError(f"the CUDA device does not answer (error {status}): check nvidia-smi")
+        raise DeviceError(
+            f"the CUDA device does not answer (error {status})", hint="check nvidia-smi"
+        )
     return free.value
 
 
@@ -190,8 +194,8 @@ def require_cuda_library(library: str) -> ctypes.CDLL:
         return ctypes.CDLL(file)
     except OSError as error:
         raise DeviceError(
-            f"a library of CUDA is missing ({error}): run "
-            f"`{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`, which brings {wheel}"
+            f"a library of CUDA is missing ({error})",
+            hint=f"run `{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`, which brings {wheel}",
         ) from error
 
 
@@ -209,9 +213,9 @@ def require_cuda_provider() -> None:
         ctypes.CDLL(str(folder / "libonnxruntime_providers_cuda.so"))
     except OSError as error:
         raise DeviceError(
-            f"ONNX Runtime's CUDA part cannot be loaded ({error}): run "
-            f"`{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`, and update the NVIDIA driver if that "
-            "is not enough"
+            f"ONNX Runtime's CUDA part cannot be loaded ({error})",
+            hint=f"run `{PIP} install 'onnxruntime-gpu[cuda,cudnn]'`, and update the NVIDIA driver "
+            "if that is not enough",
         ) from error
 
 

@@ -30,13 +30,13 @@ CPU_BATCH = 32
 _CUDA_LANES = 2
 _CUDA_BATCH = 1024
 _CUDA_LANE_BYTES = 2**31
-"""What a lane may take of the device for its batch, 2 GiB: more would not make it faster."""
+"""What a lane may take of the device: 1,024 faces at 48 pixels take it, and 64 at 160."""
 
 _CUDA_SHARE = 0.8
 """How much of the device's free memory is planned for: cuDNN's workspaces take from the rest."""
 
 _SMALLEST_CUDA_BATCH = 16
-"""Below it a second lane costs more than it gives."""
+"""Where two lanes could not hold so many faces each, there is one."""
 
 _CUDA_OUT_OF_MEMORY = 2
 """cudaErrorMemoryAllocation."""

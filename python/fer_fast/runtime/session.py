@@ -100,7 +100,7 @@ class Session:
             If the device fails.
         """
         if batch_size is not None and batch_size < 1:
-            raise ParameterError(f"the batch size is {batch_size}: give at least 1")
+            raise ParameterError(f"the batch size is {batch_size}", hint="give at least 1")
         out = np.empty((len(pixels), self.n_features), dtype=np.float32)
         count = _HighWater(advance)
         opened = self._opened
@@ -130,21 +130,29 @@ class Session:
     def _attempt(
         self, opened: _Opened, pixels: NDArray[np.uint8], out: NDArray[np.float32], size: int
     ) -> Iterator[int]:
-        """Yield the numbers of faces done; end early, with smaller batches to come, for memory."""
+        """Yield the numbers of faces done; end early where the rest needs smaller batches."""
+        lanes = opened.lanes
         try:
-            with closing(opened.lanes.compute(pixels, out, size)) as batches:
+            with closing(lanes.compute(pixels, out, size)) as batches:
                 yield from batches
             return
         except DeviceMemoryError as error:
             if size == 1:
-                raise DeviceError(f"{opened.device} has no room for one face: {error}") from error
+                raise DeviceError(
+                    f"{opened.device} has no room for one face: {error}",
+                    hint="free its memory, or use --device cpu",
+                ) from error
             self._reporter.warn(
                 f"device: batches of {size // 2} faces instead of {size}, because {error}"
             )
         except DeviceError as error:
-            raise DeviceError(f"{opened.device}: {error}") from error
+            if not opened.has_left(lanes):
+                raise DeviceError(
+                    f"{opened.device}: {error}", hint="run `fer-fast doctor`, or use --device cpu"
+                ) from error
+            return
         # Here, where no error keeps alive what it met.
-        opened.halve(size)
+        opened.halve(lanes, size)
 
     def _without(self, failed: _Opened, error: DeviceError) -> _Opened:
         """Return what goes on in place of a device that has failed, or raise its error."""
@@ -152,7 +160,7 @@ class Session:
             if self._opened is failed:
                 if self._fall_back is None:
                     raise error
-                self._reporter.warn(f"device: cpu from here on, because {error}")
+                self._reporter.warn(f"device: cpu from here on, because {error.message}")
                 self._opened, self._fall_back = self._fall_back(), None
                 failed.lanes.close()
             return self._opened
@@ -170,24 +178,31 @@ class _Opened:
         self.largest: int | None = None
         self.model_digest = file_digest(model)
         self._model = converted
+        self._lock = Lock()
         runtime = _load(converted, plan.kind, precision)
         (pixels,), (features,) = runtime.get_inputs(), runtime.get_outputs()
         if (pixels.name, features.name) != ("pixels", "features"):
-            raise FerFastError(f"{model} is no backbone: make one with `fer-fast export`")
+            raise FerFastError(f"{model} is no backbone", hint="make one with `fer-fast export`")
         self.n_features: int = features.shape[-1]
         self.lanes = Lanes(runtime, plan, self.n_features)
 
-    def halve(self, size: int) -> None:
-        """Take batches of half of `size` at most, and open the model anew.
+    def halve(self, lanes: Lanes, size: int) -> None:
+        """Take batches of half of `size` at most, and open the model anew in place of `lanes`.
 
         What ONNX Runtime once took of a device it keeps, in pieces for the size that failed.
         """
-        self.largest = size // 2
-        # First: the device has no room for two of them.
-        self.lanes.close()
-        self.lanes = Lanes(
-            _load(self._model, self.plan.kind, self.precision), self.plan, self.n_features
-        )
+        with self._lock:
+            self.largest = min(self.largest or size, size // 2)
+            if self.lanes is lanes:
+                # First: the device has no room for two of them.
+                lanes.close()
+                runtime = _load(self._model, self.plan.kind, self.precision)
+                self.lanes = Lanes(runtime, self.plan, self.n_features)
+
+    def has_left(self, lanes: Lanes) -> bool:
+        """Tell whether another thread has halved the batch, which ends what runs on `lanes`."""
+        with self._lock:
+            return self.lanes is not lanes
 
 
 _FallBack = Callable[[], _Opened]
@@ -236,13 +251,13 @@ def open_session(
         If `model` is no backbone.
     """
     if device not in get_args(Device):
-        raise ParameterError(f"the device is {device!r}: choose auto, cpu or cuda")
+        raise ParameterError(f"the device is {device!r}", hint="choose auto, cpu or cuda")
     if precision not in get_args(Precision):
-        raise ParameterError(f"the precision is {precision!r}: choose fp32, tf32 or fp16")
+        raise ParameterError(f"the precision is {precision!r}", hint="choose fp32, tf32 or fp16")
     if device == "cpu" and precision != "fp32":
-        raise ParameterError(f"precision {precision} needs CUDA: choose fp32 on the CPU")
+        raise ParameterError(f"precision {precision} needs CUDA", hint="choose fp32 on the CPU")
     if jobs is not None and jobs < 1:
-        raise ParameterError(f"jobs is {jobs}: give at least 1")
+        raise ParameterError(f"jobs is {jobs}", hint="give at least 1")
     threads = available_cpus() if jobs is None else jobs
 
     def on_cpu() -> _Opened:
@@ -298,6 +313,6 @@ def _load(model: Path, kind: str, precision: Precision) -> Any:
             onnxruntime.set_default_logger_severity(_WARNING)
     if runtime.get_providers()[0] != _PROVIDERS[kind]:
         raise DeviceError(
-            "ONNX Runtime does without CUDA and does not say why: run fer-fast doctor"
+            "ONNX Runtime does without CUDA and does not say why", hint="run `fer-fast doctor`"
         )
     return runtime

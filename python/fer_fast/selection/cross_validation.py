@@ -97,7 +97,7 @@ class CrossValidation:
         self, columns: NDArray[np.int64], train: NDArray[np.int64], test: NDArray[np.int64]
     ) -> float:
         """Score an estimator that was fitted on `train` for the rows of `test`."""
-        return _as_number(self._evaluate(self._columns(columns), (train, test)))
+        return _finite(self._evaluate(self._columns(columns), (train, test)), columns)
 
     def refuse_gaps(self) -> None:
         """Let the estimator refuse missing and infinite values, if it does not take them.
@@ -153,14 +153,11 @@ class CrossValidation:
 
     def _attempt(self, X: Any, columns: NDArray[np.int64], fold: Fold) -> float:
         try:
-            score = self._evaluate(X, fold)
-        except EvaluationCut:
+            score = _finite(self._evaluate(X, fold), columns)
+        except (EvaluationCut, ScorerError):
             raise
         except Exception as error:
             return self._failed(columns, error)
-        if not np.isfinite(score := _as_number(score)):
-            no_score = ValueError(f"scoring returned {score} for {len(columns)} columns")
-            return self._failed(columns, no_score)
         self._has_succeeded = True
         return score
 
@@ -186,13 +183,20 @@ class CrossValidation:
         return estimator
 
 
-def _as_number(returned: Any) -> float:
+class ScorerError(ParameterError):
+    """A scorer gives something else than numbers, whatever the subset."""
+
+
+def _finite(returned: Any, columns: NDArray[np.int64]) -> float:
     try:
-        return float(returned)
+        score = float(returned)
     except (TypeError, ValueError):
-        raise ParameterError(
+        raise ScorerError(
             f"scoring returned a {type(returned).__name__} ({returned!r}): it must be one number"
         ) from None
+    if not math.isfinite(score):
+        raise ValueError(f"scoring returned {score} for {len(columns)} columns")
+    return score
 
 
 def narrowed(estimator: Any, X: Any) -> Any:

@@ -116,10 +116,7 @@ class ForestFitness:
             raise ParameterError(f'unknown fitness engine {engine!r}: use "native" or "sklearn"')
         if scoring not in SCORINGS:
             raise ParameterError(f"unknown scoring {scoring!r}: use one of {', '.join(SCORINGS)}")
-        if credit not in (None, "residual", "gain"):
-            raise ParameterError(f'unknown credit {credit!r}: use None, "residual" or "gain"')
-        if credit and engine != "native":
-            raise ParameterError('only the engine "native" knows what a feature earned: use it')
+        _check_credit(credit, engine)
         if class_weight not in (None, "balanced"):
             raise ParameterError(f'unknown class_weight {class_weight!r}: use None or "balanced"')
         n_train = len(X_train)
@@ -367,6 +364,13 @@ class _SklearnForest:
 
     def stop_at(self, deadline: float | None) -> None:
         """Do nothing: a fit of scikit-learn cannot be stopped from outside."""
+
+
+def _check_credit(credit: Credit | None, engine: Engine) -> None:
+    if credit not in (None, "residual", "gain"):
+        raise ParameterError(f'unknown credit {credit!r}: use None, "residual" or "gain"')
+    if credit and engine != "native":
+        raise ParameterError('only the engine "native" knows what a feature earned: use it')
 
 
 def _check_rows(

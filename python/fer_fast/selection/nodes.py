@@ -186,7 +186,8 @@ def subset_sizes(
         warnings.warn(
             f"{name} is {most}, and X has {available} features to choose from: taking {available}",
             UserWarning,
-            stacklevel=2,
+            # Whoever called `fit`.
+            stacklevel=6,
         )
         most = available
         least = most if exactly is not None else least

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +20,6 @@ from fer_fast.selection.default_judge import DefaultJudge
 from fer_fast.selection.nodes import NodeFitness, make_nodes, subset_sizes
 from fer_fast.selection.rows import heuristic_rows, is_wide
 from fer_fast.selection.tables import take_rows
-from fer_fast.selection.warning_types import BlindJudgeWarning
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +48,8 @@ class Found:
     stop_reason : str
     failures : str or None
         What could not be judged.
+    is_blind : bool
+        Whether the heuristic saw the rows that judged, and columns far outnumber them.
     """
 
     columns: NDArray[np.int64]
@@ -62,6 +62,7 @@ class Found:
     judge: Any
     stop_reason: str
     failures: str | None
+    is_blind: bool
 
 
 class Problem:
@@ -133,7 +134,9 @@ class Problem:
         """
         selector = self._selector
         folds = self._folds(rows)
-        desirability = self._measure_desirability(rows, folds, random_state)
+        # A forest scores all of its rows, out of bag.
+        seen, has_seen = heuristic_rows(rows, [test for _, test in folds] or [rows])
+        desirability = self._measure_desirability(seen, random_state)
         seed = _seed(selector.random_state, random_state)
         judge = self._make_judge(rows, folds, seed)
         colony = self._make_colony(desirability, seed, judge.deposit)
@@ -144,10 +147,10 @@ class Problem:
             n_jobs=effective_n_jobs(selector.n_jobs),
             callback=watch,
         )
+        if colony.best_subset is None and stop_reason == "interrupted":
+            raise KeyboardInterrupt
         failures = judge.failures(has_best=colony.best_subset is not None)
         if colony.best_subset is None or colony.best_score is None:
-            if stop_reason == "interrupted":
-                raise KeyboardInterrupt
             raise ParameterError("no subset was judged: the estimator cut every evaluation")
         columns = self._nodes.columns(colony.best_subset)
         return Found(
@@ -161,6 +164,7 @@ class Problem:
             judge=judge,
             stop_reason=watch.ended_by or stop_reason,
             failures=failures,
+            is_blind=self._is_blind(len(rows), has_seen=has_seen),
         )
 
     def _folds(self, rows: NDArray[np.int64]) -> list[Fold]:
@@ -186,35 +190,20 @@ class Problem:
         return judge
 
     def _measure_desirability(
-        self, rows: NDArray[np.int64], folds: list[Fold], random_state: np.random.RandomState
+        self, seen: NDArray[np.int64], random_state: np.random.RandomState
     ) -> NDArray[np.float64]:
-        measure = self._selector.desirability
-        # A forest scores all of its rows, out of bag.
-        judged = [test for _, test in folds] or [rows]
-        seen, is_blind = heuristic_rows(rows, judged)
-        n_columns = self.X.shape[1]
-        is_measured = isinstance(measure, str) or callable(measure)
-        if is_measured and is_blind and is_wide(len(rows), n_columns):
-            self._warn_of_blindness(len(rows), n_columns)
-        is_whole = len(seen) == len(self.y)
         return measure_desirability(
-            measure,
-            self.X if is_whole else take_rows(self.X, seen),
+            self._selector.desirability,
+            self.X if len(seen) == len(self.y) else take_rows(self.X, seen),
             self.y[seen],
             is_regression=self.is_regression,
             random_state=random_state,
         )
 
-    def _warn_of_blindness(self, n_rows: int, n_columns: int) -> None:
-        if self._selector.holdout is not None:
-            return
-        warnings.warn(
-            f"{n_columns} columns, {n_rows} rows, and the desirability has seen the rows that "
-            "judge: best_score_ says nothing of new rows. Set rows aside with holdout=, or let "
-            "the desirability see other rows with cv=ShuffleSplit(1, test_size=0.5)",
-            BlindJudgeWarning,
-            stacklevel=2,
-        )
+    def _is_blind(self, n_rows: int, *, has_seen: bool) -> bool:
+        measure = self._selector.desirability
+        is_measured = isinstance(measure, str) or callable(measure)
+        return is_measured and has_seen and is_wide(n_rows, self.X.shape[1])
 
     def _make_colony(
         self, desirability: NDArray[np.float64], seed: int, deposit: Literal["best", "credit"]

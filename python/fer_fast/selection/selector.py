@@ -34,11 +34,13 @@ from fer_fast.selection.problem import Found, Problem
 from fer_fast.selection.rows import set_aside
 from fer_fast.selection.stability import frequency, search_halves, stability
 from fer_fast.selection.tables import checked, is_frame, refuses_gaps, take_columns
-from fer_fast.selection.warning_types import PartialResultWarning
+from fer_fast.selection.warning_types import BLIND_JUDGE, BlindJudgeWarning, PartialResultWarning
 from fer_fast.selection.watch import Watch
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    Said = list[tuple[type[Warning], str]]
 
 
 class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -104,8 +106,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         `FitFailedWarning`. "raise" ends the search.
     holdout : float, array-like of int or bool, or None, default=None
         Rows that neither the heuristic nor the search sees, for `holdout_score_`: a share of them,
-        drawn by class or by the splitter's `groups`, or row numbers, or a mask. They are not used
-        for anything else.
+        drawn by class or by the splitter's `groups`, or row numbers, or a mask.
     desirability : {"auto", "f_classif", "f_regression", "mutual_info"}, callable or array-like of \
 shape (n_features,), default="auto"
         How useful each feature looks by itself. "auto" is "f_regression" for a regressor and
@@ -325,7 +326,7 @@ shape (n_features,), default="auto"
             warnings.warn(message, category, stacklevel=3)
         return self
 
-    def _search(self, X: Any, y: Any, params: Mapping[str, Any]) -> list[tuple[type[Warning], str]]:
+    def _search(self, X: Any, y: Any, params: Mapping[str, Any]) -> Said:
         X, y = checked(self, X, y)
         names = getattr(self, "feature_names_in_", None)
         problem = Problem(self, X, y, names, self._route(params))
@@ -338,10 +339,12 @@ shape (n_features,), default="auto"
             seed=0 if self.holdout is None else random_state.randint(2**31 - 1),
         )
         found = problem.search(rows, random_state, self._watch(callbacks=self.callbacks or []))
-        said: list[tuple[type[Warning], str]] = []
+        said: Said = []
         if found.failures is not None:
             said.append((FitFailedWarning, found.failures))
         self._keep(found)
+        if found.is_blind and self.holdout is None:
+            said.append((BlindJudgeWarning, BLIND_JUDGE))
         if len(held):
             self._score_holdout(found, rows, held, said)
         if self.n_colonies is not None and self.stop_reason_ != "interrupted":
@@ -381,18 +384,18 @@ shape (n_features,), default="auto"
         self.stop_reason_ = found.stop_reason
 
     def _score_holdout(
-        self,
-        found: Found,
-        rows: NDArray[np.int64],
-        held: NDArray[np.int64],
-        said: list[tuple[type[Warning], str]],
+        self, found: Found, rows: NDArray[np.int64], held: NDArray[np.int64], said: Said
     ) -> None:
+        self.holdout_score_ = float("nan")
         try:
             self.holdout_score_ = found.judge.holdout_score(found.columns, rows, held)
+        except KeyboardInterrupt:
+            if self.stop_reason_ == "interrupted":
+                raise
+            self.stop_reason_ = "interrupted"
         except Exception as error:
             if self.error_score == "raise":
                 raise
-            self.holdout_score_ = float("nan")
             said.append((FitFailedWarning, f"the holdout could not be scored: {error}"))
 
     def _measure_stability(
@@ -400,7 +403,7 @@ shape (n_features,), default="auto"
         problem: Problem,
         rows: NDArray[np.int64],
         random_state: np.random.RandomState,
-        said: list[tuple[type[Warning], str]],
+        said: Said,
     ) -> None:
         results, error = search_halves(
             problem, rows, self.n_colonies or 0, random_state, self._watch

@@ -174,13 +174,24 @@ class Cache:
         Raises
         ------
         OutputError
-            If neither can be written.
+            If neither can be written, or `make` raises it of another file.
         """
+        others: list[OutputError] = []
+
+        def make_here(file: BinaryIO) -> None:
+            try:
+                make(file)
+            except OutputError as error:
+                others.append(error)
+                raise
+
         try:
             if self.root is None:
                 raise OutputError("this user has no home folder")
-            return _write_sealed(self.root / kind / name, make)
+            return _write_sealed(self.root / kind / name, make_here)
         except OutputError as error:
+            if error in others:
+                raise
             self._reporter.warn(
                 f"{name} is not kept for later runs ({error.message}): name another cache with "
                 f"{VARIABLE}"

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "features_out",
         "FILE",
-        "also write a .npz with X, labels and splits (default: fill the cache only)",
+        "also write a .npz with X, labels, splits and class_names (default: fill the cache only)",
     )
 
 
@@ -46,6 +46,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
                 X=features.X,
                 labels=features.dataset.labels,
                 splits=features.dataset.splits,
+                class_names=np.array(features.dataset.class_names),
             )
         reporter.note(f"wrote {options.features_out}")
     stdout.print(f"{n_faces:,} faces × {n_features:,} features ({features.session.device})")
