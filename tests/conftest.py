@@ -296,3 +296,47 @@ def expression_model(plain_backbone: Path, tmp_path_factory: pytest.TempPathFact
     classifier = softmax_classifier(weights, np.zeros(len(LABELS)))
     write_onefile(plain_backbone, None, classifier, info.to_metadata(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def one_cut_forest() -> Callable[[int, float, int], Any]:
+    """Return a function that makes a forest of one cut, as ai.onnx.ml 5 has it.
+
+    It says the first of two classes where a feature is at most the threshold, else the second.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    def make(feature: int, threshold: float, n_features: int) -> Any:
+        attributes = {
+            "nodes_featureids": [feature],
+            "nodes_truenodeids": [0],
+            "nodes_falsenodeids": [1],
+            "nodes_trueleafs": [1],
+            "nodes_falseleafs": [1],
+            "tree_roots": [0],
+            "leaf_targetids": [0, 1],
+            "n_targets": 2,
+            "post_transform": 0,
+            "aggregate_function": 1,
+        }
+        node = helper.make_node(
+            "TreeEnsemble", ["features"], ["votes"], "trees", domain="ai.onnx.ml", **attributes
+        )
+        for name, values in (
+            ("nodes_splits", np.array([threshold], np.float32)),
+            ("leaf_weights", np.ones(2, np.float32)),
+            ("nodes_modes", np.zeros(1, np.uint8)),
+        ):
+            node.attribute.append(
+                helper.make_attribute(name, numpy_helper.from_array(values, name))
+            )
+        graph = helper.make_graph(
+            [node],
+            "forest",
+            [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", n_features])],
+            [helper.make_tensor_value_info("votes", TensorProto.FLOAT, ["n", 2])],
+        )
+        opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 5)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+    return make

@@ -10,7 +10,6 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from fer_fast.backbone.config import BackboneConfig
 from fer_fast.backbone.export import cached_model
@@ -87,44 +86,11 @@ def test_the_real_backbone_is_carried_unchanged(
     np.testing.assert_array_equal(labels[sure], expected.argmax(axis=1)[sure])
 
 
-def stump(feature: int, threshold: float, n_features: int) -> onnx.ModelProto:
-    """Return a forest of one cut as ai.onnx.ml 5 has it: class 0 at or below, class 1 above."""
-    attributes = {
-        "nodes_featureids": [feature],
-        "nodes_truenodeids": [0],
-        "nodes_falsenodeids": [1],
-        "nodes_trueleafs": [1],
-        "nodes_falseleafs": [1],
-        "tree_roots": [0],
-        "leaf_targetids": [0, 1],
-        "n_targets": 2,
-        "post_transform": 0,
-        "aggregate_function": 1,
-    }
-    node = helper.make_node(
-        "TreeEnsemble", ["features"], ["votes"], "trees", domain="ai.onnx.ml", **attributes
-    )
-    for name, values in (
-        ("nodes_splits", np.array([threshold], np.float32)),
-        ("leaf_weights", np.ones(2, np.float32)),
-        ("nodes_modes", np.zeros(1, np.uint8)),
-    ):
-        node.attribute.append(helper.make_attribute(name, numpy_helper.from_array(values, name)))
-    graph = helper.make_graph(
-        [node],
-        "forest",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", n_features])],
-        [helper.make_tensor_value_info("votes", TensorProto.FLOAT, ["n", 2])],
-    )
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 5)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=9)
-
-
 def test_a_forest_of_another_operator_set_is_carried(
-    plain_backbone: Path, faces: NDArray[np.uint8], tmp_path: Path
+    plain_backbone: Path, faces: NDArray[np.uint8], one_cut_forest: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.onnx"
-    write_onefile(plain_backbone, COLUMNS, stump(2, 0.4, 300), {}, path)
+    write_onefile(plain_backbone, COLUMNS, one_cut_forest(2, 0.4, 300), {}, path)
     probabilities, labels = run(path, faces)
     above = faces.reshape(len(faces), -1)[:, COLUMNS[2]] / np.float32(255) > 0.4
     np.testing.assert_array_equal(labels, above)

@@ -196,8 +196,12 @@ def _opsets(body: Any, tail: Any) -> list[Any]:
     """Return the operator sets of both models, which must agree on those that both use."""
     versions: dict[str, int] = {}
     for model in (body, tail):
+        # Exporters name sets that they do not use.
+        used = {"", *(node.domain for node in model.graph.node)}
         for opset in model.opset_import:
             domain = "" if opset.domain == "ai.onnx" else opset.domain
+            if domain not in used:
+                continue
             if versions.setdefault(domain, opset.version) != opset.version:
                 raise ParameterError(
                     f"the backbone and the classifier use operator sets {versions[domain]} and "
