@@ -37,10 +37,10 @@ def test_a_shift_of_half_a_pixel_moves_the_picture_by_half_a_pixel() -> None:
 
 def test_the_square_follows_the_box() -> None:
     framing = Framing(side=0.9, centre=(0.1, -0.2))
-    left, top, side = framing.square((10, 20, 30, 50))
+    left, top, side = framing.square((10, 20, 50, 70))
     assert side == pytest.approx(45)
-    assert left + side / 2 == pytest.approx(25 + 4.5)
-    assert top + side / 2 == pytest.approx(45 - 9)
+    assert left + side / 2 == pytest.approx(35 + 4.5)
+    assert top + side / 2 == pytest.approx(55 - 9)
 
 
 def test_a_square_of_no_size_is_one_pixel() -> None:

@@ -23,7 +23,8 @@ class Framing:
     Attributes
     ----------
     side : float
-        The square's side over the box's height.
+        The square's side over the box's width, which of the detector's lengths varies least
+        against it.
     centre : tuple of float
         The square's centre less the box's, right and down, over the square's side.
     """
@@ -34,7 +35,7 @@ class Framing:
     def square(self, box: ArrayLike) -> tuple[float, float, float]:
         """Return left, top and side of the square around a box (left, top, width, height)."""
         left, top, width, height = map(float, np.asarray(box))
-        side = self.side * height
+        side = self.side * width
         return (
             left + width / 2 + side * (self.centre[0] - 0.5),
             top + height / 2 + side * (self.centre[1] - 0.5),
@@ -42,7 +43,7 @@ class Framing:
         )
 
 
-FER2013 = Framing(side=0.975, centre=(0.0, 0.0))
+FER2013 = Framing(side=1.236, centre=(-0.002, -0.007))
 """FER-2013's framing around YuNet's boxes, fitted by ``bench/framing.py``."""
 
 
