@@ -16,7 +16,7 @@ use crate::random::child_key;
 use crate::record::{Asked, Grown, Made, Record};
 use crate::split::{Column, Counted, Cut, Missing, Splitter, Verdict};
 use crate::tree::TreeNode;
-use crate::weights::WeightsOfTrees;
+use crate::tree_weights::WeightsOfTrees;
 
 /// Nodes of at most this many entries are cut at once, column by column until a cut cannot be
 /// bettered; larger ones wait for a pass over the columns. Either way they are cut alike.
