@@ -14,13 +14,13 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml)
 help:
 	@echo "make run    set up .venv and run fer-fast pipeline on the embedded faces"
 	@echo "make test   set up .venv and run pytest and cargo test"
-	@echo "make lint   set up .venv and run ruff, mypy, stubtest, clippy and cargo fmt"
+	@echo "make lint   set up .venv and run ruff, import-linter, mypy, stubtest, clippy and cargo fmt"
 
 $(INSTALLED): pyproject.toml Cargo.toml Cargo.lock $(RUST_SOURCES)
 	@test -n "$(PYTHON)" || { echo "fer-fast needs Python 3.11, 3.12 or 3.13: install one, or name it with PYTHON=/path/to/python"; exit 2; }
 	@command -v cargo >/dev/null || { echo "fer-fast needs cargo (https://rustup.rs) to build its extension"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
 	@touch $@
 
 run: $(INSTALLED)
@@ -33,6 +33,7 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest fer_fast._core
 	cargo fmt --all --check

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_fast.selection import Colony
+from fer_fast import Colony
 from fer_fast.selection.reference import ReferenceColony
 
 if TYPE_CHECKING:

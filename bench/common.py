@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import statistics
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,16 +75,14 @@ def load_features(
     if options.features is not None:
         with np.load(options.features) as stored:
             return stored["X"], stored["labels"], stored["splits"]
-    from fer_fast.backbone import (
-        BackboneConfig,
-        cached_features,
-        cached_model,
-        open_session,
-        resolve_weights,
-    )
-    from fer_fast.datasets import load_dataset
+    from fer_fast.backbone.config import BackboneConfig
+    from fer_fast.backbone.export import cached_model
+    from fer_fast.backbone.weights import resolve_weights
+    from fer_fast.faces.loading import load_faces
+    from fer_fast.features import cached_features
+    from fer_fast.runtime.session import open_session
 
-    dataset = load_dataset(options.data)
+    dataset = load_faces(options.data)
     model = cached_model(resolve_weights(options.weights), BackboneConfig(size=48))
     X = cached_features(open_session(model, device="cpu"), dataset)
     return X, dataset.labels, dataset.splits
@@ -116,14 +115,27 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
 
 
-def write_results(options: argparse.Namespace, results: dict[str, Any]) -> None:
-    if options.out is None:
-        return
-    machine = {
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on and with."""
+    from threadpoolctl import threadpool_info
+
+    from fer_fast.environment import PACKAGES, RUNTIMES, TRAIN_PACKAGES, installed_versions
+
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE")
+    return {
         "processor": platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "versions": installed_versions((*PACKAGES, *TRAIN_PACKAGES, *RUNTIMES)),
+        "blas": sorted({one["architecture"] for one in threadpool_info() if "architecture" in one}),
+        "environment": {name: os.environ[name] for name in threads if name in os.environ},
     }
+
+
+def write_results(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    if options.out is None:
+        return
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": machine, **results}, indent=2) + "\n")
+    options.out.write_text(json.dumps({"machine": machine(), **results}, indent=2) + "\n")
     print(f"\nwritten: {options.out}")

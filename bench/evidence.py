@@ -45,14 +45,22 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import RFE
 from sklearn.model_selection import train_test_split
 
-from fer_fast.config_file import read_config
-from fer_fast.datasets import LABELS, Split, shared_across_splits
-from fer_fast.evaluation import HeldOutScores, evaluate
-from fer_fast.model import fit_classifier
-from fer_fast.pipeline import extract, make_colony, make_fitness
-from fer_fast.selection import Colony, ForestFitness
+from fer_fast import Colony, ForestFitness
+from fer_fast.classifier.scores import HeldOutScores, score_held_out
+from fer_fast.faces.dataset import Rows, Split
+from fer_fast.faces.duplicates import shared_across_splits
+from fer_fast.features import extract
+from fer_fast.forest.subset import fit_classifier
 from fer_fast.selection.desirability import anova_f, scaled_scores
-from fer_fast.settings import PRESETS, Settings
+from fer_fast.selection.search import make_colony, make_fitness
+from fer_fast.settings import (
+    PRESETS,
+    ColonySettings,
+    FitnessSettings,
+    ForestSettings,
+    Settings,
+    read_config,
+)
 
 Subset = NDArray[np.int64]
 Runs = list[dict[str, dict[str, Any]]]
@@ -76,18 +84,24 @@ class Experiment:
         self.X, self.y = X[training], y[training]
         self.X_validation, self.y_validation = X[validation], y[validation]
         self.X_test, self.y_test = X[test], y[test]
+        self.class_names = dataset.class_names
         self.shared = shared_across_splits(dataset)[test]
         self.F = anova_f(self.X, self.y)
         self.n_features = X.shape[1]
 
     def fitness(self, seed: int) -> ForestFitness:
         """Return the colony's fitness."""
-        validation = self.X_validation, self.y_validation
-        return make_fitness((self.X, self.y), validation, replace(self.settings, seed=seed))
+        return make_fitness(
+            Rows(self.X, self.y),
+            Rows(self.X_validation, self.y_validation),
+            self.settings.section(FitnessSettings),
+            self.settings.section(ForestSettings),
+            seed=seed,
+        )
 
     def colony(self, seed: int) -> Colony:
         """Return a colony that has not yet searched."""
-        return make_colony(scaled_scores(self.F), replace(self.settings, seed=seed))
+        return make_colony(scaled_scores(self.F), self.settings.section(ColonySettings), seed=seed)
 
     def test(self, subset: Subset, seed: int) -> HeldOutScores:
         """Return the scores on PrivateTest of a forest fitted on Training."""
@@ -97,7 +111,9 @@ class Experiment:
             random_state=seed,
             n_jobs=self.settings.jobs,
         )
-        return evaluate(self.y_test, classifier.predict(self.X_test), self.shared, LABELS)
+        return score_held_out(
+            self.y_test, classifier.predict(self.X_test), self.shared, self.class_names
+        )
 
     def forest(self, seed: int) -> RandomForestClassifier:
         """Return the forest that ranks features."""
@@ -290,8 +306,7 @@ def write(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def main() -> None:
-    """Measure, print the tables, and write the figures."""
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--weights", type=Path)
@@ -310,11 +325,17 @@ def main() -> None:
         help="only compute the paired differences of a stored file anew",
     )
     options = parser.parse_args()
+    if options.quick:
+        options.seeds, options.rows, options.no_rfe = 2, 3000, True
+    return options
+
+
+def main() -> None:
+    """Measure, print the tables, and write the figures."""
+    options = parse()
     if options.summarise:
         summarise(options.summarise)
         return
-    if options.quick:
-        options.seeds, options.rows, options.no_rfe = 2, 3000, True
     chosen = read_config(options.config) if options.config else PRESETS[options.preset]
     settings = Settings(**chosen, data=options.data, weights=options.weights)
     if options.max_features is not None:

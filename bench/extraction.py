@@ -22,13 +22,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from fer_fast.backbone import (
-    BackboneConfig,
-    cached_model,
-    open_session,
-    resolve_weights,
-)
-from fer_fast.settings import available_cpus
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model
+from fer_fast.backbone.weights import resolve_weights
+from fer_fast.environment import available_cpus
+from fer_fast.runtime.session import open_session
 
 Faces = NDArray[np.uint8]
 Side = Callable[[Faces], NDArray[np.float32]]

@@ -24,8 +24,8 @@ import numpy as np
 from common import Rows, arguments, load_rows, median, print_table, write_results
 from sklearn.ensemble import RandomForestClassifier
 
+from fer_fast import ForestFitness
 from fer_fast._core import Forest
-from fer_fast.selection import ForestFitness
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,7 +31,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import train_test_split
 
-from fer_fast.selection import ForestFitness
+from fer_fast import ForestFitness
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,10 +18,14 @@ from pathlib import Path
 import numpy as np
 from common import cosines, interval
 
-from fer_fast.backbone import BackboneConfig, cached_model, open_session, resolve_weights
-from fer_fast.backbone.half import write_half
-from fer_fast.datasets import Split, load_dataset
-from fer_fast.selection import ForestFitness
+from fer_fast import ForestFitness
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model
+from fer_fast.backbone.weights import resolve_weights
+from fer_fast.faces.dataset import Split
+from fer_fast.faces.loading import load_faces
+from fer_fast.graph.fp16 import half_precision
+from fer_fast.runtime.session import open_session
 
 
 def main() -> None:
@@ -33,14 +37,14 @@ def main() -> None:
     options = parser.parse_args()
     n_training, n_seeds = (1000, 4) if options.quick else (28_709, 64)
 
-    dataset = load_dataset(options.data)
+    dataset = load_faces(options.data)
     training = dataset.rows(Split.TRAINING)
     training = np.random.default_rng(0).permutation(training)[:n_training]
     test = dataset.rows(Split.PUBLIC_TEST)
     model = cached_model(resolve_weights(options.weights), BackboneConfig())
     with tempfile.TemporaryDirectory() as folder:
         half = Path(folder, "half.onnx")
-        write_half(model, half)
+        half.write_bytes(half_precision(model))
         sessions = {"fp32": open_session(model, "cpu"), "fp16": open_session(half, "cpu")}
         X = {
             precision: [session.features(dataset.pixels[rows]) for rows in (training, test)]

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +62,7 @@ def plain_python(csv: Path, weights: Path, ants: int, iterations: int) -> dict[s
     lap("balance")
     colony = ReferenceColony(desirability, n_ants=ants, seed=0)
     scores: dict[bytes, float] = {}
-
-    def forest() -> RandomForestClassifier:
-        return RandomForestClassifier(90, random_state=0, n_jobs=-1)
+    forest = partial(RandomForestClassifier, 90, random_state=0, n_jobs=-1)
 
     def fitness(subset: np.ndarray) -> float:
         key = subset.tobytes()

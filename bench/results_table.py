@@ -1,9 +1,10 @@
 """Produce the results table: configurations by accuracy, features and seconds.
 
-Each configuration is one run of the pipeline: fitted on Training, decided on PublicTest, reported
-once on PrivateTest. "judge" is what the fitness' forest says of the ants' subset. Stages that two
-configurations share are computed once and cached, so seconds are those of the stages after the
-features.
+Each configuration is run with several seeds: fitted on Training, decided on PublicTest, reported on
+PrivateTest. Figures are means over the seeds; "ants minus it" is PrivateTest's accuracy within a
+seed, in points, with a 95 % interval over the seeds (Student's t) that leaves the sampling of the
+test faces out. "judge" is what the fitness' forest says of the ants' subset. Stages that two runs
+share are computed once and cached, so seconds are those of the stages after the features.
 
     python bench/results_table.py --data fer2013.csv.gz --weights WEIGHTS.h5
 """
@@ -12,15 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+import numpy as np
+from common import interval, print_table, write_results
 
-from fer_fast.pipeline import PipelineResult, run_pipeline
+from fer_fast.experiment import run_pipeline
+from fer_fast.runs.result import RunResult
 from fer_fast.settings import PRESETS, Settings
 
 PAPER, BEST = PRESETS["paper"], PRESETS["best"]
@@ -39,12 +39,12 @@ QUICK = {"ants": 4, "iterations": 1, "trees": 10, "fitness_rows": 300, "head_epo
 _STAGES_AFTER_FEATURES = ("balance", "selection", "classifier")
 
 
-def rows_of(name: str, result: PipelineResult) -> list[dict[str, Any]]:
+def rows_of(name: str, seed: int, result: RunResult) -> list[dict[str, Any]]:
     """Return a row for the colony's features and one for each baseline."""
     n_features, k = result.classifier.n_features, len(result.classifier.subset)
     seconds = sum(result.timings[stage] for stage in _STAGES_AFTER_FEATURES)
     chosen = {
-        "ants": (k, result.evaluation),
+        "ants": (k, result.scores),
         "k best F": (k, result.baselines["k_best"]),
         "k at random": (k, result.baselines["random"]),
         "all": (n_features, result.baselines["all_features"]),
@@ -52,6 +52,7 @@ def rows_of(name: str, result: PipelineResult) -> list[dict[str, Any]]:
     return [
         {
             "configuration": name,
+            "seed": seed,
             "chosen by": method,
             "features": features,
             "of": n_features,
@@ -66,47 +67,67 @@ def rows_of(name: str, result: PipelineResult) -> list[dict[str, Any]]:
     ]
 
 
+def mean_rows(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Return a line of the table for each configuration and method, means over the seeds."""
+    lines = []
+    for name, method in dict.fromkeys((row["configuration"], row["chosen by"]) for row in rows):
+        of = [row for row in rows if row["configuration"] == name]
+        own = [row for row in of if row["chosen by"] == method]
+        ants = [row for row in of if row["chosen by"] == "ants"]
+        mean, half = interval(
+            [100 * (a["accuracy"] - b["accuracy"]) for a, b in zip(ants, own, strict=True)]
+        )
+        measures = ("accuracy", "accuracy_deduplicated", "f1_macro", "f1_macro_deduplicated")
+        lines.append(
+            [
+                name,
+                method,
+                "/".join(str(row["features"]) for row in own),
+                *(f"{np.mean([row[measure] for row in own]):.4f}" for measure in measures),
+                "" if method == "ants" else f"{mean:+.2f} ± {half:.2f}",
+                f"{np.mean([row['seconds'] for row in own]):.0f}" if method == "ants" else "",
+            ]
+        )
+    return lines
+
+
 def main() -> None:
     """Run every configuration, print the table, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="default: synthetic faces")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--forest", default="native", help="the final forest's engine")
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", choices=CONFIGURATIONS, nargs="+", default=CONFIGURATIONS)
     parser.add_argument("--quick", action="store_true", help="small colonies and forests")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    timings: dict[str, dict[str, float]] = {}
+    timings: dict[str, list[dict[str, float]]] = {}
     for name in options.only:
         chosen = CONFIGURATIONS[name] | (QUICK if options.quick else {})
-        settings = Settings(
-            **chosen, data=options.data, weights=options.weights, device=options.device
-        )
-        result = run_pipeline(settings)
-        own = rows_of(name, result)
-        rows += own
-        timings[name] = result.timings
-        print(json.dumps(own), flush=True)
-
-    table = Table(*(key.replace("_", " ") for key in rows[0]), title="PrivateTest")
-    for row in rows:
-        table.add_row(
-            *(
-                "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
-                for value in row.values()
+        for seed in range(options.seeds):
+            settings = Settings(
+                **chosen,
+                data=options.data,
+                weights=options.weights,
+                device=options.device,
+                forest=options.forest,
+                seed=seed,
             )
-        )
-    Console(width=140).print(table)
-    if options.out:
-        document = {
-            "machine": f"{os.cpu_count()}-core {platform.machine()}",
-            "quick": options.quick,
-            "rows": rows,
-            "timings": timings,
-        }
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(document, indent=2) + "\n")
+            result = run_pipeline(settings)
+            own = rows_of(name, seed, result)
+            rows += own
+            timings.setdefault(name, []).append(result.timings)
+            print(json.dumps(own), flush=True)
+    header = ["configuration", "chosen by", "k", "accuracy", "deduplicated", "macro-F1"]
+    header += ["deduplicated", "ants minus it", "s"]
+    print_table("PrivateTest", header, mean_rows(rows))
+    write_results(
+        options,
+        {"quick": options.quick, "forest": options.forest, "rows": rows, "timings": timings},
+    )
 
 
 if __name__ == "__main__":

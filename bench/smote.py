@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from common import arguments, load_rows, median, print_table, write_results
 from imblearn.over_sampling import SMOTE
 
-from fer_fast.balance import balance_classes
+from fer_fast.balance.smote import balance_classes
 
 if TYPE_CHECKING:
     from argparse import Namespace

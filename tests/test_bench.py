@@ -22,16 +22,21 @@ def test_it_starts(script: Path) -> None:
     assert found.returncode == 0, found.stderr
 
 
-def test_the_gpu_needs_no_tensorflow_nor_scikit_learn(tmp_path: Path) -> None:
-    """What bench/gpu.sh names must be enough on a machine that has nothing else."""
+@pytest.mark.parametrize(
+    ("program", "said"), [("measure", "pytorch_compiled"), ("proof", "real faces")]
+)
+def test_the_gpu_needs_no_tensorflow_nor_scikit_learn(
+    tmp_path: Path, program: str, said: str
+) -> None:
+    """What bench/gpu/run.sh names must be enough on a machine that has nothing else."""
     for package in ("tensorflow", "keras", "tf2onnx", "sklearn", "imblearn", "scipy", "h5py"):
         (tmp_path / f"{package}.py").write_text("raise ImportError(__name__)\n")
     found = subprocess.run(
-        [BENCH / "gpu.sh", "--help"],
+        [BENCH / "gpu" / "run.sh", program, "--help"],
         env=os.environ | {"PYTHON": sys.executable, "FER_FAST_GPU_SITE": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert found.returncode == 0, found.stderr
-    assert "pytorch_compiled" in found.stdout
+    assert said in found.stdout

@@ -1,10 +1,14 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self, TypedDict, final
+from typing import Any, Literal, Self, TypeAlias, TypedDict, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Colony", "Evaluation", "EvaluationCut", "Forest", "Trees", "fit_trees"]
+
+_Subset: TypeAlias = NDArray[np.int64]
+_Deposit: TypeAlias = Literal["best", "credit"]
+_Sizes: TypeAlias = Literal["learned", "annealed"]
 
 class _Summary(TypedDict):
     iteration: int
@@ -13,9 +17,26 @@ class _Summary(TypedDict):
     mean_score: float | None
     best_size: int | None
     mean_size: float
+    n_ants: int
     evaluations: int
     cache_hits: int
+    credited: int
     complete: bool
+
+class _Parameters(TypedDict):
+    n_ants: int
+    alpha: float
+    beta: float
+    q0: float
+    rho: float
+    xi: float
+    tau_min: float
+    phi: float
+    deposit: _Deposit
+    sizes: _Sizes
+    min_features: int
+    max_features: int | None
+    seed: int
 
 @final
 class Evaluation:
@@ -53,19 +74,32 @@ class Colony:
         beta: float = 1.5,
         q0: float = 0.9,
         rho: float = 0.2,
-        xi: float = 0.2,
-        tau_min: float = 0.05,
+        xi: float | None = None,
+        tau_min: float | None = None,
         phi: float = 0.99,
+        deposit: _Deposit = "best",
+        sizes: _Sizes = "learned",
         min_features: int = 1,
         max_features: int | None = None,
+        tau0: ArrayLike | None = None,
         seed: int = 0,
     ) -> Self: ...
-    def ask(self) -> list[NDArray[np.int64]]: ...
+    @staticmethod
+    def default_parameters(deposit: _Deposit = "best") -> _Parameters: ...
+    @staticmethod
+    def parameter_ranges() -> dict[str, tuple[float, float]]: ...
+    def ask(self) -> list[_Subset]: ...
     def unscored(self) -> list[int]: ...
-    def tell(self, scores: Sequence[float | None]) -> None: ...
+    def record(self, ant: int, score: float, credit: ArrayLike | None = None) -> None: ...
+    def close(self) -> None: ...
+    def tell(
+        self,
+        scores: Sequence[float | None],
+        credit: Sequence[ArrayLike | None] | None = None,
+    ) -> None: ...
     def run(
         self,
-        fitness: Callable[[NDArray[np.int64]], float],
+        fitness: Callable[[_Subset], float | tuple[float, ArrayLike]],
         *,
         n_iterations: int = 3,
         n_jobs: int = 1,
@@ -74,7 +108,11 @@ class Colony:
         interrupt_grace: float | None = None,
     ) -> Literal["iterations", "converged", "time_budget", "callback", "interrupted"]: ...
     @property
-    def best_subset(self) -> NDArray[np.int64] | None: ...
+    def answer(self) -> _Subset | None: ...
+    @property
+    def credited(self) -> list[_Subset]: ...
+    @property
+    def best_subset(self) -> _Subset | None: ...
     @property
     def best_score(self) -> float | None: ...
     @property
@@ -89,6 +127,8 @@ class Colony:
     def n_features(self) -> int: ...
     @property
     def n_ants(self) -> int: ...
+    @property
+    def parameters(self) -> _Parameters: ...
     @property
     def iteration(self) -> int: ...
     @property

@@ -6,7 +6,10 @@ their own, and the default says nothing.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -52,3 +55,17 @@ class _Silence:
 
 SILENT: Reporter = _Silence()
 """The reporter of a library user who asked for none."""
+
+
+@dataclass
+class Clock:
+    """Seconds per stage, in the order in which the stages ended."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block; one that fails leaves no time."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start

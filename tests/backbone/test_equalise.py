@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from fer_fast.backbone import open_session
 from fer_fast.backbone.keras_to_onnx import equalised
+from fer_fast.runtime.session import open_session
 
 
 def _by_pillow(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:

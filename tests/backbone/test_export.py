@@ -14,8 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_fast.backbone import BackboneConfig, Weights, cached_model, export_model
 from fer_fast.backbone.architecture import TAPS
+from fer_fast.backbone.config import BackboneConfig
+from fer_fast.backbone.export import cached_model, export_model
+from fer_fast.backbone.weights import Weights
 from fer_fast.errors import FerFastError, OutputError, ParameterError
 
 
@@ -140,7 +142,9 @@ def test_an_export_elsewhere_computes_the_same_and_leaves_nothing_else(
     out = tmp_path / "again.onnx"
     script = (
         "import sys; from pathlib import Path\n"
-        "from fer_fast.backbone import BackboneConfig, export_model, resolve_weights\n"
+        "from fer_fast.backbone.config import BackboneConfig\n"
+        "from fer_fast.backbone.export import export_model\n"
+        "from fer_fast.backbone.weights import resolve_weights\n"
         f"weights = resolve_weights(Path({str(random_weights.path)!r}))\n"
         f"export_model(weights, BackboneConfig(), Path({str(out)!r}))\n"
         "assert 'tensorflow' not in sys.modules"

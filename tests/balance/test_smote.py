@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from imblearn.over_sampling import SMOTE
 
-from fer_fast.balance import balance_classes
-from fer_fast.errors import DataError, ParameterError
+from fer_fast.balance.smote import balance_classes
+from fer_fast.errors import DataError, FerFastError, ParameterError
 from fer_fast.progress import SILENT, Task
 
 if TYPE_CHECKING:
@@ -115,3 +116,12 @@ def test_refuses_what_it_cannot_balance():
     X[3, 3] = np.nan
     with pytest.raises(DataError, match="NaN"):
         balance_classes(X, y)
+
+
+def test_without_its_package_the_line_to_type_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imblearn", None)
+    X, y = np.zeros((6, 2), np.float32), np.array([0, 0, 0, 0, 1, 1])
+    with pytest.raises(FerFastError, match=r"pip install 'fer-fast\[train\]'.*--balance none"):
+        balance_classes(X, y)
+    # Nothing is needed where nothing is made.
+    assert balance_classes(X, y, "none")[0] is X

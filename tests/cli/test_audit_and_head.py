@@ -8,7 +8,8 @@ import onnxruntime
 import pytest
 
 from fer_fast.cli.main import main
-from fer_fast.datasets import FaceDataset, Split, save_npz
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.readers.npz import save_npz
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def test_the_exported_file_is_the_one_that_the_features_came_from(
         runtime = onnxruntime.InferenceSession(tmp_path / "faces.onnx")
         (features,) = runtime.run(["features"], {"pixels": pixels})
         np.testing.assert_allclose(arrays["X"], features, rtol=1e-3, atol=1e-4)
+        assert arrays["class_names"].tolist() == faces["class_names"].tolist()
 
 
 @pytest.mark.parametrize(

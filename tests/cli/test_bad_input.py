@@ -1,5 +1,6 @@
 """Whatever a user gets wrong is one sentence and exit status 2."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_too_little_memory_is_one_sentence(monkeypatch, capsys):
     def run(*_):
         np.empty(2**50)
 
-    monkeypatch.setattr("fer_fast.cli.doctor.run", run)
+    monkeypatch.setattr("fer_fast.cli.commands.doctor.run", run)
     assert main(["doctor"]) == 2
     assert capsys.readouterr().err.startswith("error: there is not enough memory: ")
 
@@ -79,3 +80,32 @@ def test_a_file_of_settings_that_is_not_there(run_cli):
 
 def test_an_unknown_option_points_at_the_help(run_cli):
     assert_one_sentence(run_cli("pipeline", "--antz", "3"), "--antz", "--help")
+
+
+@pytest.mark.parametrize("command", ["extract", "export", "audit"])
+def test_a_pipe_is_never_replaced_by_a_file(capsys, tmp_path, command):
+    # A pipe stands for every device here: as root, a test of /dev/null would take it away.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert main([command, "--data", "absent.csv", "--out", str(pipe)]) == 2
+    assert "is a device or a pipe: name a file" in capsys.readouterr().err
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    "option", ["--data", "--config", "--out", "--weights", "--ferplus"], ids=lambda o: o[2:]
+)
+@pytest.mark.parametrize("name", ["a" * 5000, "", "."], ids=["too long", "empty", "a folder"])
+def test_a_name_that_is_no_file_is_one_sentence(capsys, monkeypatch, tmp_path, option, name):
+    monkeypatch.chdir(tmp_path)
+    given = {"--data": "absent.csv", "--weights": "absent.h5"} | {option: name}
+    status = main(["audit", *(f"{option}={value}" for option, value in given.items())])
+    (error,) = capsys.readouterr().err.splitlines()
+    assert status == 2
+    assert error.startswith("error: ")
+
+
+def test_a_name_of_two_lines_is_named_in_one(capsys):
+    assert main(["audit", "--faces-only", "--data", "two\nlines\x1b[31m"]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert r"two\nlines\x1b[31m" in error

@@ -35,7 +35,7 @@ def test_where_a_command_writes_is_no_setting_of_a_run(command):
 
 def test_an_option_overrides_a_file_which_overrides_a_preset(tmp_path):
     file = tmp_path / "some.toml"
-    file.write_text("size = 64\ntrees = 5\nequalise = true\n")
+    file.write_text("[backbone]\nsize = 64\nequalise = true\n[forest]\ntrees = 5\n")
     given = ("pipeline", "--preset", "best", "--config", file, "--trees", 6)
     settings = settings_of(*given)
     assert (settings.head, settings.size, settings.trees) == ("dense", 64, 6)
@@ -45,8 +45,29 @@ def test_an_option_overrides_a_file_which_overrides_a_preset(tmp_path):
 
 def test_mirror_is_off_unless_asked_for(tmp_path):
     file = tmp_path / "some.toml"
-    file.write_text("mirror = true\n")
+    file.write_text("[balance]\nmirror = true\n")
     assert not settings_of("pipeline").mirror
     assert settings_of("pipeline", "--mirror").mirror
     assert settings_of("pipeline", "--config", file).mirror
     assert not settings_of("pipeline", "--config", file, "--no-mirror").mirror
+
+
+@pytest.mark.parametrize("option", ["--data", "--weights", "--config", "--out"])
+def test_a_tilde_is_the_home_folder(monkeypatch, option):
+    # As in --data=~/faces.csv, which the shell leaves alone.
+    monkeypatch.setenv("HOME", "/home/someone")
+    parsed = build_parser().parse_args(["pipeline", f"{option}=~/faces.csv"])
+    assert getattr(parsed, option[2:]) == Path("/home/someone/faces.csv")
+
+
+def test_the_votes_of_an_audit_may_lie_in_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    parsed = build_parser().parse_args(["audit", "--ferplus=~/votes.csv"])
+    assert parsed.ferplus == Path("/home/someone/votes.csv")
+
+
+def test_help_keeps_the_brackets_that_a_person_must_type(capsys):
+    parser = build_parser()
+    parser.add_argument("--extra", help="install 'fer-fast[train]' [bold]first[/bold]")
+    parser.print_help()
+    assert "'fer-fast[train]' [bold]first[/bold]" in capsys.readouterr().out

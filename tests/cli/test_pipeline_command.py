@@ -10,7 +10,13 @@ import time
 
 import numpy as np
 import pytest
-import skops.io
+from sklearn.metrics import confusion_matrix
+
+from fer_fast.classifier.calibration import calibration_error
+from fer_fast.faces.dataset import Split
+from fer_fast.faces.synthetic.generator import synthetic_faces
+from fer_fast.recognition.model import ExpressionModel
+from fer_fast.settings import read_config
 
 QUICK = ("--ants", 4, "--iterations", 2, "--fitness-rows", 400, "--trees", 12, "--device", "cpu")
 
@@ -87,12 +93,21 @@ def test_the_confusion_matrix_agrees_with_the_counts(first_run):
     assert np.trace(confusion) / confusion.sum() == pytest.approx(metrics["test"]["accuracy"])
 
 
-def test_the_saved_forest_sees_the_saved_selection(first_run):
+def test_the_saved_model_answers_as_the_run_was_scored(first_run):
     out = first_run[1]
+    metrics = metrics_of(out)
     selection = json.loads((out / "selection.json").read_text())
-    forest = skops.io.load(out / "forest.skops", trusted=["sklearn.tree._tree.Tree"])
-    assert selection["indices"] == metrics_of(out)["features"]["indices"]
-    assert forest.n_features_in_ == len(selection["indices"])
+    assert selection["indices"] == metrics["features"]["indices"]
+    dataset = synthetic_faces()
+    test = dataset.rows(Split.PRIVATE_TEST)
+    model = ExpressionModel(out / "model.onnx")
+    probabilities, labels = model.run(dataset.pixels[test])
+    confusion = confusion_matrix(dataset.labels[test], labels, labels=range(7))
+    assert confusion.tolist() == metrics["test"]["confusion"]
+    assert model.info.run_id == metrics["run_id"]
+    # No test face of the synthetic default stands in another split.
+    error = calibration_error(probabilities, dataset.labels[test])
+    assert error == pytest.approx(metrics["calibration"]["error_after"], abs=1e-3)
 
 
 def test_a_second_run_extracts_nothing_and_threads_change_nothing(
@@ -108,14 +123,17 @@ def test_a_second_run_extracts_nothing_and_threads_change_nothing(
             assert again[key] == first[key]
 
 
-def test_the_settings_written_back_repeat_the_run(first_run, environment, run_cli, tmp_path):
+def test_the_settings_written_back_repeat_the_run_from_any_folder(
+    first_run, environment, run_cli, tmp_path
+):
     config = first_run[1] / "config.toml"
-    result = run_cli("pipeline", "--config", config, "--out", tmp_path / "again", **environment)
+    result = run_cli("pipeline", "--config", config, "--out", "again", **environment)
     assert result.returncode == 0, result.stderr
     again, first = metrics_of(tmp_path / "again"), metrics_of(first_run[1])
     for key in ("test", "test_deduplicated", "baselines", "features", "parameters"):
         assert again[key] | {"out": None} == first[key] | {"out": None}
-    assert (tmp_path / "again" / "config.toml").read_text() == config.read_text()
+    assert again["run_id"] != first["run_id"]
+    assert read_config(tmp_path / "again" / "config.toml") == read_config(config)
 
 
 def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
@@ -139,34 +157,46 @@ def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
     assert kept["indices"] == metrics_of(first_run[1])["features"]["indices"]
 
 
-def interrupt(arguments, environment, evidence):
-    """Run the command, press Ctrl-C once its progress shows `evidence`, and return its last line.
+def interrupt(arguments, environment, evidence, number=signal.SIGINT):
+    """Run the command on a terminal, send it a signal once its progress shows `evidence`.
 
-    Its bars are drawn although nobody looks, since lines in a log come too seldom.
+    Returns its last line.
     """
-    terminal = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "100"}
+    terminal, its_terminal = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "fer_fast", *map(str, arguments)],
-        env=os.environ | environment | terminal,
+        env=os.environ | environment | {"TERM": "xterm", "COLUMNS": "100"},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=its_terminal,
     )
+    os.close(its_terminal)
     shown = b""
     try:
         while evidence.encode() not in shown:
-            more = os.read(process.stderr.fileno(), 65536)
-            assert more, shown.decode()
-            shown += more
+            shown += heard(terminal)
         # From between two stages into the one that has begun, and takes far longer.
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        stdout, rest = process.communicate(timeout=60)
+        process.send_signal(number)
+        while more := heard(terminal, at_end=b""):
+            shown += more
+        stdout, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130
-    assert b"Traceback" not in shown + rest
+        os.close(terminal)
+    assert process.returncode == 128 + number
+    assert b"Traceback" not in shown
     assert stdout == b""
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", rest.decode()).strip().splitlines()[-1]
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode()).strip().splitlines()[-1]
+
+
+def heard(terminal, at_end=None):
+    """Return what comes next on a terminal; Linux reports its end as an error."""
+    try:
+        more = os.read(terminal, 65536)
+    except OSError:
+        more = b""
+    assert more or at_end is not None, "the command ended too early"
+    return more or at_end
 
 
 def test_ctrl_c_during_the_export_leaves_no_model(options, tmp_path):
@@ -176,28 +206,35 @@ def test_ctrl_c_during_the_export_leaves_no_model(options, tmp_path):
     assert list((cache / "models").iterdir()) == []
 
 
+# Ctrl-C, `timeout` and Slurm, and a terminal that is closed.
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.usefixtures("first_run")
-def test_ctrl_c_during_the_search_keeps_the_best_subset(environment, options, tmp_path):
+def test_a_signal_during_the_search_keeps_the_best_subset(environment, options, tmp_path, number):
     endless = ("--fitness", "sklearn", "--ants", 40, "--iterations", 10_000)
     out = tmp_path / "out"
-    last = interrupt(("pipeline", *options, *endless, "--out", out), environment, "· best 0.")
+    arguments = ("pipeline", *options, *endless, "--out", out)
+    last = interrupt(arguments, environment, "· best 0.", number)
     assert last.startswith("interrupted: the best so far scored")
     kept = json.loads((out / "selection.json").read_text())
     assert kept["complete"] is False
     assert f"{len(kept['indices']):,} of 5,120 features" in last
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("first_run")
-def test_ctrl_c_ends_even_a_forest_and_keeps_the_selection(environment, options, tmp_path):
+def test_a_signal_ends_even_a_forest_and_keeps_the_selection(
+    environment, options, tmp_path, number
+):
     # Quick to search, slow to fit: thousands of trees that see nearly every feature.
     slow = ("--trees", 5000, "--fitness-rows", 10, "--ants", 1, "--min-features", 5000)
     out = tmp_path / "out"
     arguments = ("pipeline", *options, *slow, "--out", out)
-    last = interrupt(arguments, environment, "fitting the final forests")
+    last = interrupt(arguments, environment, "fitting the final forests", number)
     assert last == f"interrupted: the selection is kept in {out / 'selection.json'}"
     kept = json.loads((out / "selection.json").read_text())
     assert kept["complete"] is True
     assert len(kept["indices"]) == 5000
+    assert [path.name for path in out.iterdir()] == ["selection.json"]
 
 
 def test_a_reader_that_leaves_costs_no_file(first_run, environment, options, tmp_path):

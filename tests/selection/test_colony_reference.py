@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from fer_fast.selection import Colony
+from fer_fast import Colony
 from fer_fast.selection.reference import ReferenceColony
 
 share = st.floats(0, 1) | st.sampled_from([0.0, 1.0])
@@ -30,14 +30,25 @@ def colonies(draw):
         "beta": draw(st.floats(0, 4)),
         "q0": draw(share),
         "rho": draw(share),
-        "xi": draw(share),
-        "tau_min": draw(st.floats(1e-6, 1)),
+        "xi": draw(st.none() | share),
+        "tau_min": draw(st.none() | st.floats(1e-6, 1)),
         "phi": draw(share),
         "min_features": smallest,
         "max_features": draw(st.none() | st.integers(smallest, n)),
         "seed": draw(st.integers(0, 2**64 - 1)),
     }
+    if draw(st.booleans()):
+        tau0 = np.array(draw(st.lists(value, min_size=n, max_size=n)))
+        tau0[draw(st.integers(0, n - 1))] = 1.0
+        parameters["tau0"] = tau0
     return eta, parameters
+
+
+@st.composite
+def credit_colonies(draw):
+    eta, parameters = draw(colonies())
+    sizes = draw(st.sampled_from(["learned", "annealed"]))
+    return eta, {**parameters, "deposit": "credit", "sizes": sizes}
 
 
 def score(subset):
@@ -45,7 +56,28 @@ def score(subset):
     return None if len(subset) % 7 == 3 else float(subset.sum() % 5)
 
 
-@settings(max_examples=150)
+def credit(subset, iteration):
+    """What the features of a subset earn: of every order of magnitude, some of it negative."""
+    rng = np.random.default_rng([iteration, *subset])
+    scale = 10.0 ** rng.integers(-200, 200)
+    return scale * (rng.normal(size=len(subset)) ** 3 - rng.integers(0, 3))
+
+
+def assert_same(colony, reference):
+    """To the last bit, since both do the same operations in the same order."""
+    np.testing.assert_array_equal(colony.pheromone, reference.pheromone)
+    assert colony.size_pheromone == dict(
+        zip(reference.sizes, reference.size_pheromone, strict=True)
+    )
+    found = [colony.best_subset, colony.best_score, colony.best_fitness, colony.answer]
+    best = reference.best
+    expected = [None] * 3 if best is None else [best.subset, best.score, best.fitness]
+    for one, other in zip(found, [*expected, reference.answer], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert list(map(list, colony.credited)) == list(map(list, reference.credited))
+
+
+@settings(max_examples=100)
 @given(colonies())
 def test_the_reference_builds_the_same_subsets_and_pheromone(case):
     eta, parameters = case
@@ -53,21 +85,46 @@ def test_the_reference_builds_the_same_subsets_and_pheromone(case):
     for _ in range(4):
         subsets, expected = colony.ask(), reference.ask()
         assert [list(subset) for subset in subsets] == [list(subset) for subset in expected]
-        np.testing.assert_allclose(colony.pheromone, reference.pheromone, rtol=1e-12, atol=0)
+        assert_same(colony, reference)
         scores = [score(subset) for subset in subsets]
         colony.tell(scores)
         reference.tell(scores)
-    np.testing.assert_allclose(colony.pheromone, reference.pheromone, rtol=1e-12, atol=0)
-    assert list(colony.size_pheromone) == reference.sizes
-    np.testing.assert_allclose(
-        list(colony.size_pheromone.values()), reference.size_pheromone, rtol=1e-12, atol=0
-    )
-    if reference.best is None:
-        assert colony.best_subset is None
-    else:
-        assert list(colony.best_subset) == list(reference.best.subset)
-        assert colony.best_score == reference.best.score
-        assert colony.best_fitness == pytest.approx(reference.best.fitness, rel=1e-12)
+    assert_same(colony, reference)
+
+
+@settings(max_examples=100)
+@given(credit_colonies())
+def test_the_reference_deposits_the_same_credit(case):
+    eta, parameters = case
+    colony, reference = Colony(eta, **parameters), ReferenceColony(eta, **parameters)
+    for iteration in range(6):
+        subsets, expected = colony.ask(), reference.ask()
+        assert [list(subset) for subset in subsets] == [list(subset) for subset in expected]
+        assert_same(colony, reference)
+        scores = [score(subset) for subset in subsets]
+        earned = [credit(subset, iteration) for subset in subsets]
+        colony.tell(scores, earned)
+        reference.tell(scores, earned)
+    assert_same(colony, reference)
+
+
+@settings(max_examples=50)
+@given(credit_colonies(), st.randoms(use_true_random=False))
+def test_a_colony_saved_between_any_two_calls_goes_on_with_the_same_credit(case, random):
+    eta, parameters = case
+    whole, saved = Colony(eta, **parameters), Colony(eta, **parameters)
+    for iteration in range(4):
+        subsets = whole.ask()
+        whole.tell([score(s) for s in subsets], [credit(s, iteration) for s in subsets])
+        saved = Colony.from_json(saved.to_json())
+        saved.ask()
+        ants = [ant for ant in saved.unscored() if score(subsets[ant]) is not None]
+        random.shuffle(ants)
+        for ant in ants:
+            saved = Colony.from_json(saved.to_json())
+            saved.record(ant, score(subsets[ant]), credit(subsets[ant], iteration))
+        saved.close()
+        assert saved.to_json() == whole.to_json()
 
 
 def test_the_reference_agrees_where_every_level_of_the_sum_tree_is_used():
@@ -128,6 +185,12 @@ def test_sizes_are_drawn_in_proportion_to_their_trail():
 def test_features_of_no_weight_come_last_in_their_order():
     colony = Colony([0.0, 1.0, 0.0, 0.5], q0=0.0, n_ants=50, min_features=3, max_features=3)
     assert {tuple(subset) for subset in colony.ask()} == {(0, 1, 3)}
+
+
+def test_no_positive_desirability_is_rounded_to_nothing():
+    # 0.01**200 is less than any float.
+    colony = Colony([0.0, 0.01, 1.0], beta=200.0, n_ants=20, min_features=2, max_features=2)
+    assert {tuple(subset) for subset in colony.ask()} == {(1, 2)}
 
 
 def test_greedy_ants_take_the_largest_weights_and_avoid_each_other():

@@ -1,55 +1,22 @@
-"""`Colony` as its users meet it: ask and tell, run, interruption, errors, saving."""
+"""`Colony` as its users meet it: ask and tell, run, errors."""
 
 from __future__ import annotations
 
-import copy
-import json
-import os
-import pickle
-import signal
 import subprocess
 import sys
 import threading
 import time
 import traceback
+from contextvars import ContextVar
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from small_colony import ETA, by_hand, colony, credit, fitness, picture
 
+from fer_fast import Colony, EvaluationCut
 from fer_fast.errors import ParameterError
-from fer_fast.selection import Colony, EvaluationCut
-
-ETA = np.random.default_rng(0).random(60)
-
-
-def fitness(subset):
-    return float(ETA[subset].mean() - 0.002 * len(subset))
-
-
-def colony(**parameters):
-    return Colony(ETA, **{"n_ants": 8, "q0": 0.5, "seed": 4, **parameters})
-
-
-def picture(colony):
-    """Everything that a colony lets its user see."""
-    best = colony.best_subset
-    return {
-        "best": None if best is None else best.tolist(),
-        "score": colony.best_score,
-        "fitness": colony.best_fitness,
-        "pheromone": colony.pheromone.tolist(),
-        "sizes": colony.size_pheromone,
-        "history": colony.history,
-    }
-
-
-def by_hand(colony, n_iterations):
-    for _ in range(n_iterations):
-        subsets = colony.ask()
-        ants = colony.unscored()
-        colony.tell([fitness(subset) if i in ants else None for i, subset in enumerate(subsets)])
-    return colony
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 8])
@@ -320,12 +287,106 @@ def test_ants_cut_where_a_run_ends_are_scored_by_the_next(end, reason):
     assert picture(one) == picture(by_hand(colony(), 3))
 
 
+def test_a_budget_closes_no_iteration_with_holes():
+    one = colony(n_ants=20)
+    limit, calls = 5, []
+
+    # Its own clock is ahead of the run's, which has an hour left.
+    def fitness_with_a_deadline(subset):
+        calls.append(subset)
+        if len(calls) > limit:
+            raise EvaluationCut
+        return fitness(subset)
+
+    reason = one.run(fitness_with_a_deadline, n_iterations=50, n_jobs=2, time_budget=3600)
+    assert reason == "time_budget"
+    assert one.iteration == 0
+    # The first cut ends it, and with two threads one more evaluation is under way.
+    assert len(calls) <= limit + 2
+    assert [row["complete"] for row in one.history] == [False]
+    assert one.run(fitness, n_iterations=3) == "iterations"
+    assert picture(one) == picture(by_hand(colony(n_ants=20), 3))
+
+
+def recurse(depth):
+    """Go deep in C as well as in Python."""
+    return 0 if depth == 0 else max(map(recurse, [depth - 1]))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_fitness_may_recurse_as_deeply_as_in_the_main_thread(n_jobs):
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from fer_fast import Colony
+from test_colony_run import recurse
+sys.setrecursionlimit(100_000)
+colony = Colony([1.0] * 4, n_ants=2)
+print(colony.run(lambda _: float(recurse(5_000)), n_iterations=1, n_jobs={n_jobs}))
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "iterations\n"), ended.stderr
+
+
+def test_one_job_is_the_callers_thread_and_more_know_the_callers_context():
+    threads, colours, colour = set(), [], ContextVar("colour")
+
+    def look(_):
+        threads.add(threading.current_thread())
+        colours.append(colour.get())
+        colour.set("blue")
+        with pytest.raises(FloatingPointError):
+            np.float64(1) / np.float64(0)
+        return 1.0
+
+    with np.errstate(divide="raise"):
+        colour.set("red")
+        colony().run(look, n_iterations=1, n_jobs=1)
+        assert threads == {threading.current_thread()}
+        assert set(colours[1:]) == {"blue"}
+        colour.set("red")
+        threads.clear()
+        colours.clear()
+        colony().run(look, n_iterations=1, n_jobs=3)
+    assert threading.current_thread() not in threads
+    assert set(colours) == {"red"} == {colour.get()}
+
+
+@pytest.mark.parametrize("parameters", [{}, {"deposit": "credit"}])
+def test_recording_ants_in_any_order_and_closing_is_telling(parameters):
+    one = colony(**parameters)
+    for _ in range(5):
+        subsets = one.ask()
+        for ant in reversed(one.unscored()):
+            one.record(ant, fitness(subsets[ant]), credit(subsets[ant]))
+        assert one.unscored() == []
+        one.close()
+    assert picture(one) == picture(by_hand(colony(**parameters), 5))
+
+
+def test_a_recorded_ant_keeps_its_score_and_gives_it_to_its_equals():
+    one = Colony(ETA[:5], n_ants=20, seed=1)
+    subsets = [tuple(subset) for subset in one.ask()]
+    ant = one.unscored()[0]
+    one.record(ant, 0.5)
+    one.record(ant, 0.75)
+    assert one.best_score == 0.5
+    assert one.history[0]["evaluations"] == 1
+    assert one.history[0]["cache_hits"] == subsets.count(subsets[ant]) - 1 > 0
+
+
 def test_fitness_and_callback_may_read_the_colony_but_not_change_it():
     one = colony()
     refusals, states = [], []
 
     def meddle(*_):
-        for change in (one.ask, lambda: one.tell([]), lambda: one.run(fitness)):
+        for change in (
+            one.ask,
+            one.close,
+            lambda: one.record(0, 1.0),
+            lambda: one.tell([]),
+            lambda: one.run(fitness),
+        ):
             with pytest.raises(RuntimeError, match="is running") as caught:
                 change()
             refusals.append(caught)
@@ -367,121 +428,27 @@ def test_threads_and_numpy_and_sklearn_inside_do_not_lock_up():
     assert colony().run(fitness, n_iterations=2, n_jobs=3, callback=in_threads) == "iterations"
 
 
-@pytest.mark.parametrize(
-    "copied",
-    [
-        lambda one: Colony.from_json(one.to_json()),
-        lambda one: pickle.loads(pickle.dumps(one)),
-        copy.deepcopy,
-    ],
-)
-def test_a_restored_colony_continues_exactly(copied):
-    # Halfway through an iteration, after the local updates.
-    one = by_hand(colony(), 2)
-    one.ask()
-    other = copied(one)
-    assert picture(other) == picture(one)
-    assert picture(by_hand(other, 4)) == picture(by_hand(one, 4))
-    assert other.to_json() == one.to_json() == copied(one).to_json()
-
-
-def broken_states():
-    good = by_hand(colony(), 1)
-    good.ask()
-    text = good.to_json()
-
-    def changed(change):
-        state = json.loads(text)
-        change(state["colony"])
-        return json.dumps(state)
-
-    yield "no json at all"
-    yield "{}"
-    yield text.replace('"version":1', '"version":99', 1)
-    yield text[: len(text) // 2]
-    yield changed(lambda c: c.pop("pheromone"))
-    yield changed(lambda c: c["pheromone"].append(1.0))
-    yield changed(lambda c: c["pheromone"].__setitem__(0, 3.0))
-    yield changed(lambda c: c["desirability"].pop())
-    yield changed(lambda c: c["open"]["subsets"].pop())
-    yield changed(lambda c: c["open"]["subsets"].__setitem__(0, "f" * 16))
-    yield changed(lambda c: c["open"]["subsets"].__setitem__(0, "é" * 16))
-    yield changed(lambda c: c["best"].update(size=61))
-    yield changed(lambda c: c["parameters"].update(n_ants=0))
-    yield changed(lambda c: c["parameters"].update(unheard_of=0))
-
-
-@pytest.mark.parametrize("text", list(broken_states()))
-def test_a_broken_state_is_refused(text):
-    with pytest.raises(ParameterError, match=r"cannot be restored|it must lie"):
-        Colony.from_json(text)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "says"),
-    [
-        ({"n_ants": 0}, "n_ants is 0"),
-        ({"n_ants": -1}, "n_ants is -1"),
-        ({"n_ants": 2**32 - 1}, "n_ants is 4294967295: it must lie between 1 and 1048576"),
-        ({"alpha": -0.1}, "alpha is -0.1"),
-        ({"beta": float("inf")}, "beta is inf"),
-        ({"q0": 1.5}, "q0 is 1.5"),
-        ({"q0": float("nan")}, "q0 is NaN"),
-        ({"rho": 2}, "rho is 2"),
-        ({"xi": -1}, "xi is -1"),
-        ({"tau_min": 0.0}, "tau_min is 0"),
-        ({"phi": 1.1}, "phi is 1.1"),
-        ({"min_features": 0}, "min_features is 0"),
-        ({"min_features": 9, "max_features": 8}, "min_features is 9: .* between 1 and 8"),
-        ({"max_features": 61}, "max_features is 61"),
-        ({"seed": -1}, "seed is -1"),
-        ({"seed": 2**64}, "seed is 18446744073709551616"),
-    ],
-)
-def test_a_parameter_out_of_range_is_named(parameters, says):
-    with pytest.raises(ParameterError, match=says):
-        Colony(ETA, **parameters)
-
-
-@pytest.mark.parametrize(
-    ("eta", "says"),
-    [
-        ([], "n_features is 0"),
-        ([0.0, 0.0], "0 for every feature"),
-        ([1.0, float("nan")], r"desirability\[1\] is NaN"),
-        ([1.0, -2.0], r"desirability\[1\] is -2"),
-        ([float("inf")], r"desirability\[0\] is inf"),
-    ],
-)
-def test_an_unusable_desirability_is_named(eta, says):
-    with pytest.raises(ParameterError, match=says):
-        Colony(eta)
-
-
-def test_a_desirability_of_another_shape_is_refused():
-    with pytest.raises(TypeError, match="one-dimensional"):
-        Colony(np.ones((2, 3)))
-
-
-def test_a_desirability_may_be_a_field_of_packed_records():
-    records = np.zeros(60, dtype=[("name", "S3"), ("eta", np.float64)])
-    records["eta"] = ETA
-    packed = Colony(records["eta"], n_ants=8, q0=0.5, seed=4)
-    assert picture(by_hand(packed, 2)) == picture(by_hand(colony(), 2))
-
-
 def test_calls_out_of_turn_and_wrong_scores_are_refused_and_change_nothing():
     one = colony()
     with pytest.raises(RuntimeError, match="call ask first"):
         one.tell([1.0] * 8)
-    with pytest.raises(RuntimeError, match="call ask first"):
-        one.unscored()
+    for call in (one.unscored, one.close, lambda: one.record(0, 1.0)):
+        with pytest.raises(RuntimeError, match="call ask first"):
+            call()
     one.ask()
     before = one.to_json()
     with pytest.raises(ParameterError, match="7 scores for 8 ants"):
         one.tell([1.0] * 7)
     with pytest.raises(ParameterError, match="score of ant 3 in iteration 0 is NaN"):
         one.tell([1.0, None, 1.0, float("nan"), 1.0, 1.0, 1.0, 1.0])
+    with pytest.raises(ParameterError, match="7 credits for 8 scores"):
+        one.tell([1.0] * 8, [None] * 7)
+    with pytest.raises(ParameterError, match="no ant 8: the iteration has 8"):
+        one.record(8, 1.0)
+    with pytest.raises(ParameterError, match="ant is -1"):
+        one.record(-1, 1.0)
+    with pytest.raises(ParameterError, match="score of ant 2 in iteration 0 is inf"):
+        one.record(2, float("inf"))
     with pytest.raises(TypeError):
         one.tell(["1.0"] * 8)
     for arguments in ({"n_jobs": 0}, {"time_budget": -1.0}, {"interrupt_grace": float("nan")}):
@@ -491,147 +458,3 @@ def test_calls_out_of_turn_and_wrong_scores_are_refused_and_change_nothing():
         with pytest.raises(TypeError, match="must be callable"):
             one.run(**arguments)
     assert one.to_json() == before
-
-
-def interrupted(script, signals=1):
-    """Run a script that prints "ready" while evaluations are under way, and interrupt it there."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        for _ in range(signals):
-            assert process.stdout.readline() == "ready\n", process.stderr.read()
-            process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    return process.returncode, out, err
-
-
-# One write, because the lines of two threads that print would mingle.
-PREAMBLE = """
-import os, threading, time
-from fer_fast.selection import Colony
-
-def ready():
-    os.write(1, b"ready\\n")
-
-colony = Colony([1.0 + i for i in range(500)], n_ants=20, seed=1)
-"""
-
-
-def test_ctrl_c_keeps_what_was_scored_and_a_second_run_completes_it():
-    code, out, err = interrupted(
-        PREAMBLE
-        + """
-def fitness(subset):
-    if colony.evaluations == 4:
-        ready()
-        time.sleep(0.5)
-    return float(len(subset) % 13)
-print(colony.run(fitness, n_iterations=2), colony.evaluations, colony.best_score is not None)
-colony.run(lambda s: float(len(s) % 13), n_iterations=2)
-whole = Colony([1.0 + i for i in range(500)], n_ants=20, seed=1)
-whole.run(lambda s: float(len(s) % 13), n_iterations=2)
-print(colony.to_json() == whole.to_json() or (colony.pheromone == whole.pheromone).all())
-"""
-    )
-    # The evaluation under way counts, and no other one starts.
-    assert (code, out.split()) == (0, ["interrupted", "5", "True", "True"]), err
-
-
-def test_ctrl_c_leaves_evaluations_behind_after_its_grace():
-    code, out, err = interrupted(
-        PREAMBLE
-        + """
-def fitness(subset):
-    if colony.evaluations < 3:
-        return 1.0
-    ready()
-    time.sleep(3600)
-reason = colony.run(fitness, interrupt_grace=0.05)
-print(reason, colony.evaluations, colony.best_score)
-"""
-    )
-    assert (code, out.split()) == (0, ["interrupted", "3", "1.0"]), err
-
-
-# A sleeping thread ends with the process; one that computes, Python ends before that.
-@pytest.mark.parametrize("goes_on", ["time.sleep(3600)", "pass"])
-def test_a_second_ctrl_c_raises_and_leaves_a_process_that_can_exit(goes_on):
-    code, out, err = interrupted(
-        PREAMBLE
-        + f"""
-def fitness(subset):
-    ready()
-    time.sleep(0.3)
-    ready()
-    while True:
-        {goes_on}
-try:
-    colony.run(fitness)
-except KeyboardInterrupt:
-    print("raised")
-raise SystemExit(3)
-""",
-        signals=2,
-    )
-    assert (code, out.split(), err) == (3, ["raised"], "")
-
-
-@pytest.fixture
-def stuck():
-    """A fitness whose first three calls begin together; the last of them does not end."""
-    together, release = threading.Barrier(3), threading.Event()
-
-    def fitness(_):
-        if together.wait() == 2:
-            release.wait(60)
-        return 1.0
-
-    yield fitness
-    release.set()
-
-
-def test_a_second_ctrl_c_that_the_callback_meets_raises(stuck):
-    one = colony()
-    with pytest.raises(KeyboardInterrupt):
-        one.run(stuck, n_jobs=3, callback=lambda _: signal.raise_signal(signal.SIGINT))
-    assert one.evaluations == 2
-
-
-@pytest.fixture
-def signals():
-    """Sets a handler of SIGUSR1, and sends the signal after each of some times."""
-    senders = []
-
-    def start(handler, *seconds):
-        signal.signal(signal.SIGUSR1, handler)
-        for delay in seconds:
-            senders.append(threading.Timer(delay, os.kill, (os.getpid(), signal.SIGUSR1)))
-            senders[-1].start()
-
-    previous = signal.getsignal(signal.SIGUSR1)
-    yield start
-    for sender in senders:
-        sender.join()
-    signal.signal(signal.SIGUSR1, previous)
-
-
-@pytest.mark.parametrize(("seconds", "grace"), [((0.1, 0.3), None), ((0.1,), 0.05)])
-def test_the_exception_of_another_signal_ends_a_run_like_ctrl_c(stuck, signals, seconds, grace):
-    def handler(*_):
-        raise BrokenError
-
-    one = colony()
-    signals(handler, *seconds)
-    with pytest.raises(BrokenError):
-        one.run(stuck, n_jobs=3, interrupt_grace=grace)
-    assert one.evaluations == 2
-
-
-def test_ctrl_c_while_subsets_are_built_starts_no_evaluation(signals):
-    one, calls = Colony(np.ones(1_000_000), q0=0.0), []
-    signals(signal.default_int_handler, 0.02)
-    assert one.run(calls.append) == "interrupted"
-    assert not calls

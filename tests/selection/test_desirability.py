@@ -7,7 +7,8 @@ import pytest
 from sklearn.datasets import load_iris
 
 from fer_fast.errors import DataError
-from fer_fast.selection import anova_desirability, desirability
+from fer_fast.selection import desirability
+from fer_fast.selection.desirability import anova_desirability
 
 
 def anova(column, y):

@@ -9,8 +9,8 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
+from fer_fast import EvaluationCut, ForestFitness
 from fer_fast.errors import DataError, ParameterError
-from fer_fast.selection import EvaluationCut, ForestFitness
 
 both_engines = pytest.mark.parametrize("engine", ["native", "sklearn"])
 

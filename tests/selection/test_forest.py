@@ -18,8 +18,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.class_weight import compute_class_weight
 
+from fer_fast import EvaluationCut, ForestFitness
 from fer_fast._core import Forest
-from fer_fast.selection import EvaluationCut, ForestFitness
 
 
 def single_tree(X_train, y_train, X_scored, subset=None, **params):
@@ -217,7 +217,7 @@ def test_moving_the_deadline_cuts_evaluations_of_other_threads(endless):
 def test_interrupt_ends_an_evaluation_under_way():
     script = """
 import numpy as np
-from fer_fast.selection import ForestFitness
+from fer_fast import ForestFitness
 rng = np.random.default_rng(0)
 X = rng.normal(size=(2_000, 100)).astype(np.float32)
 y = rng.integers(0, 5, size=2_000)

@@ -7,13 +7,10 @@ from typing import get_args
 
 from fer_fast.backbone.architecture import TAPS
 from fer_fast.errors import ParameterError
-from fer_fast.settings import Pooling
+from fer_fast.settings import MAX_SIZE, MIN_SIZE, Pooling
 
 OPSET = 18
 """The ONNX operator set of exported models; tf2onnx knows none newer."""
-
-MIN_SIZE, MAX_SIZE = 32, 512
-"""Keras builds no MobileNetV2 below 32 pixels; beyond 512 a face of 48 gains nothing."""
 
 
 @dataclass(frozen=True)

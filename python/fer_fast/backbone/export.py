@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
-from fer_fast.backbone.cached import made_once
 from fer_fast.backbone.config import OPSET, BackboneConfig
 from fer_fast.backbone.weights import Weights
-from fer_fast.errors import FerFastError
+from fer_fast.keras_process import installed_maker, require_keras, run_keras
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage import written_whole
+from fer_fast.storage.cache import Cache, Entry, scratch_dir
+from fer_fast.storage.files import atomic_write
 
 _REVISION = 2
 """Counts changes of `keras_to_onnx` that change the graph."""
@@ -37,7 +32,8 @@ def cached_model(weights: Weights, config: BackboneConfig, *, reporter: Reporter
     OutputError
         If the model cannot be written.
     """
-    return made_once(
+    entry = Entry(
+        "models",
         f"mobilenet-v2-{config.size}",
         {
             "weights": weights.digest,
@@ -45,10 +41,13 @@ def cached_model(weights: Weights, config: BackboneConfig, *, reporter: Reporter
             "opset": OPSET,
             "revision": _REVISION,
         },
+        ".onnx",
         installed_maker("tf2onnx"),
-        lambda path: export_model(weights, config, path, reporter=reporter),
-        note="backbone: exported before",
-        reporter=reporter,
+    )
+    return Cache(reporter).get_or_make(
+        entry,
+        lambda file: _export(weights, config, file, reporter),
+        hit="backbone: exported before",
     )
 
 
@@ -68,64 +67,25 @@ def export_model(
     OutputError
         If `out` cannot be written.
     """
-    require_exporter()
+    with atomic_write(out) as temporary, temporary.open("wb") as file:
+        _export(weights, config, file, reporter)
+
+
+def _export(weights: Weights, config: BackboneConfig, file: BinaryIO, reporter: Reporter) -> None:
+    require_keras()
     reporter.note(f"backbone: exporting MobileNetV2 at {config.size} px to ONNX")
     order = {"weights": str(weights.path.absolute()), "config": asdict(config)}
-    with written_whole(out) as temporary, tempfile.TemporaryDirectory(prefix="fer-fast-") as folder:
-        request, model = Path(folder, "request.json"), Path(folder, "model.onnx")
+    with scratch_dir() as folder:
+        request, model = folder / "request.json", folder / "model.onnx"
         request.write_text(json.dumps(order))
-        exporter = subprocess.run(
-            [sys.executable, "-m", "fer_fast.backbone.keras_to_onnx", str(request), str(model)],
-            capture_output=True,
-            text=True,
-            check=False,
+        run_keras(
+            "exporting the backbone",
+            "fer_fast.backbone.keras_to_onnx",
+            [str(request), str(model)],
+            folder=folder,
+            # Constants are folded on the way; their rounding must not depend on how threads share
+            # the work.
+            jobs=1,
         )
-        if exporter.returncode != 0:
-            raise child_failure("exporting the backbone", exporter.returncode, exporter.stderr)
-        shutil.copyfile(model, temporary)
-
-
-def require_exporter() -> None:
-    """Raise `FerFastError` if a package is missing that only exporting and training need."""
-    if missing := _missing():
-        names = " ".join(missing)
-        raise FerFastError(
-            f"exporting the backbone or training its head needs {names}, not installed here: "
-            f"run `{sys.executable} -m pip install {names}`"
-        )
-
-
-def child_failure(task: str, status: int, log: str) -> FerFastError:
-    """Return what to raise where a child process that runs TensorFlow failed.
-
-    Parameters
-    ----------
-    task : str
-        What it did.
-    status : int
-        Its exit status; negative: the signal that ended it.
-    log : str
-        What it wrote to standard error.
-    """
-    if status < 0:
-        return FerFastError(
-            f"{task} was ended by {signal.Signals(-status).name}, mostly for lack of memory: free "
-            "some memory or choose a smaller --size"
-        )
-    last_line = log.strip().rpartition("\n")[2] or f"exit status {status}"
-    failure = FerFastError(
-        f"{task} failed ({last_line}): mend or reinstall TensorFlow, Keras and tf2onnx where they "
-        "are the cause, or see all that they said with --debug"
-    )
-    failure.add_note(log)
-    return failure
-
-
-def installed_maker(package: str) -> str | None:
-    """Return the package's name and version, None where exporting or training is impossible."""
-    return None if _missing() else f"{package}-{version(package)}"
-
-
-def _missing() -> list[str]:
-    modules = ("tensorflow", "keras", "tf2onnx")
-    return [module for module in modules if importlib.util.find_spec(module) is None]
+        with model.open("rb") as exported:
+            shutil.copyfileobj(exported, file)

@@ -14,22 +14,18 @@ from typing import Any
 
 from fer_fast.backbone.architecture import LAYERS, TAPS
 from fer_fast.backbone.config import OPSET, BackboneConfig
-from fer_fast.backbone.weights import read_tensors
-from fer_fast.datasets.faces import FACE_SIDE
+from fer_fast.backbone.hdf5 import read_tensors
+from fer_fast.faces.dataset import FACE_SIDE
+from fer_fast.graph.edit import model_bytes, name_first_dimension, order_constants, rename_values
 
 
 def main(request: Path, out: Path) -> None:
     """Export as `request` says: JSON with the path ``weights`` and the fields of ``config``."""
-    import tensorflow as tf
-
-    # Constants are folded on the way; their rounding must not depend on how threads share the work.
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
     order = json.loads(request.read_text())
     # JSON has lists where the configuration, to be hashable, has tuples.
     config = BackboneConfig(**order["config"] | {"taps": tuple(order["config"]["taps"])})
     model = _to_onnx(keras_backbone(Path(order["weights"]), config), config)
-    out.write_bytes(model.SerializeToString(deterministic=True))
+    out.write_bytes(model_bytes(model))
 
 
 def keras_backbone(weights: Path, config: BackboneConfig) -> Any:
@@ -124,24 +120,18 @@ def _name_in_order(graph: Any) -> None:
     tf2onnx draws some names from sets, so that they would differ from run to run. Its optimisers
     leave a reshape more now and then: that changes the file's bytes, and nothing that it computes.
     """
-    constants = {constant.name: constant for constant in graph.initializer}
+    known = {constant.name for constant in graph.initializer}
     (output,) = graph.output
     names = {output.name: "features"}
     for node in graph.node:
         for name in node.input:
-            if name in constants and name not in names:
+            if name in known and name not in names:
                 names[name] = f"constant_{len(names)}"
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    ordered = [constants[name] for name in names if name in constants]
-    for constant in ordered:
-        constant.name = names[constant.name]
-    del graph.initializer[:]
-    graph.initializer.extend(ordered)
+    rename_values(graph.node, names)
+    order_constants(graph, names)
     output.name = "features"
     for value in (*graph.input, output):
-        value.type.tensor_type.shape.dim[0].dim_param = "n"
+        name_first_dimension(value, "n")
 
 
 if __name__ == "__main__":

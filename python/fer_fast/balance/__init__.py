@@ -1,5 +1,1 @@
-"""Balancing the classes of the training features."""
-
-from fer_fast.balance.smote import balance_classes
-
-__all__ = ["balance_classes"]
+"""Balancing the training classes."""

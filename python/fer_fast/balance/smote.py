@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-from imblearn.over_sampling import SMOTE
 
-from fer_fast.balance.neighbors import ScreenedNeighbors
-from fer_fast.errors import DataError, ParameterError
+from fer_fast.balance.neighbours import ScreenedNeighbors
+from fer_fast.environment import install_line, missing_modules
+from fer_fast.errors import DataError, FerFastError, ParameterError
 from fer_fast.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Label = TypeVar("Label", bound=np.generic)
+
+
+def require_balancing(method: Literal["smote", "none"]) -> None:
+    """Raise `FerFastError` if the package is missing that a method of `balance_classes` needs."""
+    if method == "smote" and missing_modules(["imblearn"]):
+        raise FerFastError(
+            "balancing classes by SMOTE needs imbalanced-learn, not installed here: run "
+            f"`{install_line('train')}`, or choose --balance none"
+        )
 
 
 def balance_classes(
@@ -68,6 +77,8 @@ def balance_classes(
         If `method` is unknown or `k_neighbors` is below 1.
     DataError
         If `X` and `y` do not match, or `X` holds a value that is not finite.
+    FerFastError
+        If imbalanced-learn is needed and not installed.
 
     References
     ----------
@@ -103,19 +114,20 @@ def balance_classes(
     if not growing.any():
         reporter.note(f"classes need no balancing: {counts(y)}")
         return X, y
-    smallest = int(sizes[growing].min())
-    if smallest <= k_neighbors:
+    most = int(sizes[growing].min()) - 1
+    if most < k_neighbors:
         reporter.warn(
-            f"the smallest class has {smallest} training rows: "
-            f"SMOTE uses {smallest - 1} neighbours instead of {k_neighbors}"
+            f"the smallest class has {most + 1} training rows: "
+            f"SMOTE uses {most} neighbours instead of {k_neighbors}"
         )
-        k_neighbors = smallest - 1
+    require_balancing(method)
+    from imblearn.over_sampling import SMOTE
 
     smote = SMOTE(
         sampling_strategy=dict.fromkeys(classes[growing].tolist(), int(sizes.max())),
         random_state=random_state,
         # A row is its own nearest neighbour, hence one more.
-        k_neighbors=ScreenedNeighbors(n_neighbors=k_neighbors + 1, n_jobs=n_jobs),
+        k_neighbors=ScreenedNeighbors(n_neighbors=min(most, k_neighbors) + 1, n_jobs=n_jobs),
     )
     X_balanced, y_balanced = smote.fit_resample(X, y)
     reporter.note(f"classes balanced by SMOTE: {counts(y)} became {counts(y_balanced)}")

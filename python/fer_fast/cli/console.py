@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TextIO, cast
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
@@ -22,22 +24,33 @@ from rich.progress import Task as RichTask
 from rich.table import Column
 from rich.text import Text
 
+from fer_fast.cli.streams import GuardedStream, standard_streams
 from fer_fast.progress import Task
 
 _WIDTH_WITHOUT_TERMINAL = 110
 _SECONDS_BETWEEN_LINES = 15.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def open_consoles(*, no_color: bool = False) -> tuple[Console, Console]:
-    """Return the consoles of standard output and standard error."""
+def open_consoles() -> tuple[Console, Console]:
+    """Return the consoles of standard output and standard error, which take every text as it is."""
+    stdout, stderr = standard_streams()
+    return console(stdout), console(stderr)
 
-    def console(*, stderr: bool) -> Console:
-        made = Console(stderr=stderr, no_color=no_color or None, highlight=False)
-        if not made.is_terminal:
-            made.width = _WIDTH_WITHOUT_TERMINAL
-        return made
 
-    return console(stderr=False), console(stderr=True)
+def console(stream: GuardedStream, environment: Mapping[str, str] | None = None) -> Console:
+    """Return the console of a stream; without `environment`, in the process' own."""
+    made = Console(
+        file=cast(TextIO, stream), highlight=False, markup=False, emoji=False, _environ=environment
+    )
+    if not stream.isatty():
+        made.width = _WIDTH_WITHOUT_TERMINAL
+    return made
+
+
+def one_line(message: str) -> str:
+    """Return a message whose control characters, such as a path may have, are seen and harmless."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], message)
 
 
 class _RateColumn(ProgressColumn):
@@ -113,18 +126,19 @@ class ConsoleReporter:
 
     def note(self, message: str) -> None:
         """Print a line."""
-        self._console.print(Text.assemble(("· ", "dim"), message), soft_wrap=True)
+        self._console.print(Text.assemble(("· ", "dim"), one_line(message)), soft_wrap=True)
 
     def warn(self, message: str) -> None:
         """Print a line that stands out."""
         self._console.print(
-            Text.assemble(("! ", "bold yellow"), (message, "yellow")), soft_wrap=True
+            Text.assemble(("! ", "bold yellow"), (one_line(message), "yellow")), soft_wrap=True
         )
 
     @contextmanager
     def task(self, description: str, total: int, unit: str = "") -> Iterator[Task]:
         """Show a bar (terminal) or a line now and then (elsewhere)."""
-        if not self._console.is_terminal:
+        # FORCE_COLOR makes a terminal of a log file, and a dumb terminal shows no bar.
+        if not (self._console.is_interactive and self._console.file.isatty()):
             logged = _LoggedTask(self.note, description, total, unit)
             yield logged
             logged.print()

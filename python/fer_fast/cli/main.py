@@ -3,41 +3,61 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from rich.console import Console
 from rich.text import Text
 from rich_argparse import RichHelpFormatter
 
 from fer_fast import __version__
-from fer_fast.cli import audit, doctor, export, extract, pipeline
-from fer_fast.cli.console import ConsoleReporter, open_consoles
+from fer_fast.cli.commands import (
+    audit,
+    doctor,
+    evaluate,
+    export,
+    extract,
+    pipeline,
+    predict,
+    serve,
+)
+from fer_fast.cli.console import ConsoleReporter, one_line, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
-from fer_fast.errors import FerFastError
+from fer_fast.cli.streams import GuardedStream, occupy_standard_descriptors
+from fer_fast.environment import available_cpus, limit_threads
+from fer_fast.errors import FerFastError, ParameterError
 
+DEFECT = READER_LEFT = 1
 USER_ERROR = 2
 """Exit status of a failure that the user can mend."""
 
-_COMMANDS = (pipeline, extract, export, audit, doctor)
+_COMMANDS = (pipeline, extract, export, audit, doctor, predict, evaluate, serve)
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence, like every other error of the command."""
 
     def error(self, message: str) -> NoReturn:
-        _, stderr = open_consoles()
-        _print_error(stderr, f"{message} (see {self.prog} --help)")
-        sys.exit(USER_ERROR)
+        raise ParameterError(message, hint=f"see {self.prog} --help")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of every command."""
+class _HelpFormatter(RichHelpFormatter):
+    """Help as it is written: the brackets of an extra are no markup."""
+
+    help_markup = False
+    text_markup = False
+
+
+def build_parser(stdout: Console | None = None) -> argparse.ArgumentParser:
+    """Return the parser of every command; its help is formatted for the console."""
+
+    def formatter(prog: str) -> _HelpFormatter:
+        return _HelpFormatter(prog, console=stdout)
+
     parser = _Parser(
         prog="fer-fast",
         description="Feature selection on frozen CNN features, for facial expression recognition.",
-        formatter_class=RichHelpFormatter,
+        formatter_class=formatter,
     )
     parser.add_argument("--version", action="version", version=f"fer-fast {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -53,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
             help=command.HELP,
             description=command.__doc__,
             parents=[common],
-            formatter_class=RichHelpFormatter,
+            formatter_class=formatter,
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
@@ -63,17 +83,36 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    0: done. 1: a defect of fer-fast, or `doctor` found CUDA unusable. 2: something that the user
-    can mend. 130: Ctrl-C.
+    0: done. 1: a defect of fer-fast, or `doctor` found CUDA unusable, or whoever read the output
+    left. 2: something that the user can mend. 128 and a signal's number: that signal, such as 130
+    for Ctrl-C.
     """
-    options = build_parser().parse_args(arguments)
-    stdout, stderr = open_consoles(no_color=options.no_color)
+    occupy_standard_descriptors()
+    stdout, stderr = open_consoles()
+    status = _run(arguments, stdout, stderr)
+    stdout.file.flush()
+    return max(status, _status_of_output(stdout, stderr))
+
+
+def _run(arguments: Sequence[str] | None, stdout: Console, stderr: Console) -> int:
+    """Run a command, whatever it raises, and return its exit status."""
+    show_traceback = False
     try:
+        options = build_parser(stdout).parse_args(arguments)
+        show_traceback = options.debug
+        if options.no_color:
+            stdout.no_color = stderr.no_color = True
+        # Before the command imports what reads it.
+        limit_threads(getattr(options, "jobs", None) or available_cpus())
         with prompt_interrupts():
             status: int = options.run(options, stdout, ConsoleReporter(stderr))
+        return status
+    except SystemExit as answered:
+        # argparse has printed what --help or --version asked for.
+        return int(answered.code or 0)
     except FerFastError as error:
-        if options.debug:
-            stderr.print(*getattr(error, "__notes__", ()), markup=False, highlight=False)
+        if show_traceback:
+            stderr.print(*getattr(error, "__notes__", ()))
         _print_error(stderr, str(error))
         return USER_ERROR
     except KeyboardInterrupt as interrupt:
@@ -84,16 +123,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return USER_ERROR
     except Exception as error:
-        if options.debug:
+        if show_traceback:
             raise
         _print_error(
             stderr,
             f"unexpected {type(error).__name__}: {error} "
             "(a defect of fer-fast: run again with --debug for the traceback to report)",
         )
-        return 1
-    return status
+        return DEFECT
+
+
+def _status_of_output(stdout: Console, stderr: Console) -> int:
+    """Say what standard output refused; a reader that left, such as `head`, knows it."""
+    refusal = cast(GuardedStream, stdout.file).refusal
+    if refusal is None:
+        return 0
+    if isinstance(refusal, BrokenPipeError):
+        return READER_LEFT
+    reason = refusal.strerror or refusal
+    _print_error(
+        stderr,
+        f"cannot write to standard output ({reason}): free some space there or send it elsewhere",
+    )
+    return USER_ERROR
 
 
 def _print_error(console: Console, message: str) -> None:
-    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), one_line(message)), soft_wrap=True)

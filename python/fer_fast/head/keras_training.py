@@ -2,22 +2,25 @@
 
 A program of its own for the same reason as `fer_fast.backbone.keras_to_onnx`: TensorFlow's seconds,
 gigabytes and log lines end with it. `training.fit_head` is its only caller. It reads
-``config.json``, ``labels.npy``, ``validation_labels.npy`` and float16 matrices: ``view-0.npy``,
-``view-1.npy`` and so on, each with a row per face of Training, and ``validation.npy`` with a row
-per face of PublicTest. It prints a line of JSON per epoch, and writes ``head.npz``.
+``config.json`` (a `HeadConfig`, and ``n_classes``), ``labels.npy``, ``validation_labels.npy`` and
+float16 matrices: ``view-0.npy``, ``view-1.npy`` and so on, each with a row per face of Training,
+and ``validation.npy`` with a row per face of PublicTest. It prints a line of JSON per epoch, and
+writes ``head.npz``.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from fer_fast.datasets import LABELS
 from fer_fast.head.config import HeadConfig
 
 FloatArray = NDArray[np.float32]
@@ -26,13 +29,14 @@ FloatArray = NDArray[np.float32]
 def main(folder: Path) -> None:
     """Train as the folder's files say."""
     order = json.loads((folder / "config.json").read_text())
+    n_classes = order.pop("n_classes")
     lists = {name: tuple(value) for name, value in order.items() if isinstance(value, list)}
     config = HeadConfig(**order | lists)
     views = [_matrix(path) for path in sorted(folder.glob("view-*.npy"))]
     training = views, _matrix(folder / "labels.npy")
     validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_labels.npy")
     mean, deviation = _moments(views[0], config.channels)
-    model = _fit(config, training, validation, mean, deviation)
+    model = _fit(config, n_classes, training, validation, mean, deviation)
     arrays: dict[str, Any] = {
         f"{name}_{position}": array
         for position, layer in enumerate(_folded(model, mean, deviation))
@@ -62,77 +66,83 @@ def _moments(
     return mean.astype(np.float32), np.sqrt(variance + 1e-3).astype(np.float32)
 
 
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Each face once per epoch, in a view chosen by chance."""
+
+    _order: NDArray[np.int64]
+    _view: NDArray[np.int64]
+
+    def __init__(
+        self,
+        views: list[NDArray[np.float16]],
+        targets: FloatArray,
+        standardise: Callable[[NDArray[np.float16]], FloatArray],
+        config: HeadConfig,
+    ) -> None:
+        super().__init__()
+        self._views, self._targets, self._standardise = views, targets, standardise
+        self._n_batches = max(1, len(targets) // config.batch_size)
+        self._rng = np.random.default_rng(config.seed)
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        self._order = self._rng.permutation(len(self._targets))
+        self._view = self._rng.integers(len(self._views), size=self._targets.shape[:1])
+
+    def __len__(self) -> int:
+        return self._n_batches
+
+    def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
+        # Ascending rows are read faster from a file, and a batch has no order.
+        rows = np.sort(self._order[batch :: self._n_batches])
+        X = np.stack([self._views[self._view[row]][row] for row in rows])
+        return self._standardise(X), self._targets[rows]
+
+
+class _Lines(keras.callbacks.Callback):  # type: ignore[misc]
+    """Prints a line of JSON per epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        figures = {"epoch": epoch + 1, "accuracy": float(logs["val_accuracy"])}
+        print(json.dumps(figures), flush=True)
+
+
 def _fit(
     config: HeadConfig,
+    n_classes: int,
     training: tuple[list[NDArray[np.float16]], NDArray[np.integer]],
     validation: tuple[NDArray[np.float16], NDArray[np.integer]],
     mean: FloatArray,
     deviation: FloatArray,
 ) -> Any:
-    import keras
-    import tensorflow as tf
-
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    views, y = training
-    n_rows, n_in = views[0].shape
-    n_batches = max(1, n_rows // config.batch_size)
-    rng = np.random.default_rng(config.seed)
 
-    def standardised(rows: NDArray[np.float16]) -> FloatArray:
+    def standardise(rows: NDArray[np.float16]) -> FloatArray:
         cells = rows.astype(np.float32).reshape(len(rows), -1, len(mean))
         result: FloatArray = (cells - mean) / deviation
         return result
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-        """Each face once per epoch, in a view chosen by chance."""
-
-        _order: NDArray[np.int64]
-        _view: NDArray[np.int64]
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.on_epoch_end()
-
-        def on_epoch_end(self) -> None:
-            self._order = rng.permutation(n_rows)
-            self._view = rng.integers(len(views), size=(n_rows,))
-
-        def __len__(self) -> int:
-            return int(n_batches)
-
-        def __getitem__(self, batch: int) -> tuple[FloatArray, FloatArray]:
-            # Ascending rows are read faster from a file, and a batch has no order.
-            rows = np.sort(self._order[batch::n_batches])
-            X = np.stack([views[self._view[row]][row] for row in rows])
-            return standardised(X), np.eye(len(LABELS), dtype=np.float32)[y[rows]]
-
-    class Lines(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            figures = {"epoch": epoch + 1, "accuracy": float(logs["val_accuracy"])}
-            print(json.dumps(figures), flush=True)
-
-    model = _network(config, n_in // len(mean), len(mean))
+    one_hot = np.eye(n_classes, dtype=np.float32)
+    (views, y), (X_validation, y_validation) = training, validation
+    batches = _Batches(views, one_hot[y], standardise, config)
+    model = _network(config, views[0].shape[1] // len(mean), len(mean), n_classes)
     schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate, config.epochs * n_batches
+        config.learning_rate, config.epochs * len(batches)
     )
     model.compile(
         keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay),
         keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         metrics=["accuracy"],
     )
-    X_validation, y_validation = validation
     model.fit(
-        Batches(),
-        validation_data=(
-            standardised(X_validation),
-            np.eye(len(LABELS), dtype=np.float32)[y_validation],
-        ),
+        batches,
+        validation_data=(standardise(X_validation), one_hot[y_validation]),
         validation_batch_size=512,
         epochs=config.epochs,
         verbose=0,
         callbacks=[
-            Lines(),
+            _Lines(),
             keras.callbacks.EarlyStopping(
                 "val_accuracy", mode="max", patience=config.patience, restore_best_weights=True
             ),
@@ -141,10 +151,8 @@ def _fit(
     return model
 
 
-def _network(config: HeadConfig, n_cells: int, channels: int) -> Any:
-    """Return the untrained network from standardised cells to the expressions' probabilities."""
-    import keras
-
+def _network(config: HeadConfig, n_cells: int, channels: int, n_classes: int) -> Any:
+    """Return the untrained network from standardised cells to the classes' probabilities."""
     model = keras.Sequential([keras.Input((n_cells, channels))])
     for position, (units, dropout) in enumerate(zip(config.units, config.dropout, strict=True)):
         model.add(keras.layers.Dense(units, use_bias=False))
@@ -153,7 +161,7 @@ def _network(config: HeadConfig, n_cells: int, channels: int) -> Any:
         model.add(keras.layers.Dropout(dropout))
         if position == 0:
             model.add(keras.layers.Flatten())
-    model.add(keras.layers.Dense(len(LABELS), activation="softmax"))
+    model.add(keras.layers.Dense(n_classes, activation="softmax"))
     return model
 
 
@@ -161,8 +169,6 @@ def _folded(
     model: Any, mean: FloatArray, deviation: FloatArray
 ) -> list[tuple[FloatArray, FloatArray]]:
     """Return weights and biases with the standardisation and batch normalisations in them."""
-    import keras
-
     folded: list[tuple[FloatArray, FloatArray]] = []
     for dense, norm in zip(model.layers, model.layers[1:], strict=False):
         if not isinstance(norm, keras.layers.BatchNormalization):

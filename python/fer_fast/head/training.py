@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import subprocess
-import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.backbone import Session, child_failure, installed_maker, require_exporter
-from fer_fast.backbone.cached import made_once
-from fer_fast.datasets import FaceDataset, Split
+from fer_fast.environment import available_cpus
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.graph.head import DenseHead, append_head
 from fer_fast.head.config import HeadConfig
-from fer_fast.head.dense import DenseHead, append_head
 from fer_fast.head.views import training_views
+from fer_fast.keras_process import installed_maker, require_keras, run_keras
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.storage import scratch_dir
+from fer_fast.runtime.session import Session
+from fer_fast.storage.cache import Cache, Entry, scratch_dir
 
 _REVISION = 1
 """Counts changes of `keras_training` that change the head."""
@@ -32,13 +31,14 @@ def cached_head_model(
     config: HeadConfig,
     *,
     batch_size: int | None = None,
+    jobs: int | None = None,
     reporter: Reporter = SILENT,
 ) -> Path:
     """Return the path, in the cache, of the backbone with a head trained on the data set.
 
-    The cache's key is the backbone's digest, the data set's, the configuration, the trainer's
-    version, the kind of device and the precision: the last two round differently. Where no trainer
-    is installed, the head of any version is taken.
+    The cache's key is the backbone's digest, the data set's, the configuration, the kind of device,
+    the precision and the trainer's version: the last three round differently. Where no trainer is
+    installed, a head of any device, precision and version is taken.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ def cached_head_model(
     config : HeadConfig
     batch_size : int or None
         Faces in one call of the backbone; None: a good one for the device.
+    jobs : int or None
+        Threads that work at once; None: as many as there are CPUs.
     reporter : Reporter
 
     Raises
@@ -60,23 +62,28 @@ def cached_head_model(
         If a file cannot be written.
     """
 
-    def make(path: Path) -> None:
-        head = train_head(session, dataset, config, batch_size=batch_size, reporter=reporter)
-        append_head(backbone, head, path)
+    @functools.cache
+    def model() -> bytes:
+        head = train_head(
+            session, dataset, config, batch_size=batch_size, jobs=jobs, reporter=reporter
+        )
+        return append_head(backbone, head)
 
-    return made_once(
+    trainer = installed_maker("keras")
+    entry = Entry(
+        "models",
         "mobilenet-v2-head",
         {
             "backbone": session.model_digest,
-            "device": [session.kind, session.precision],
             "dataset": dataset.digest,
             "config": asdict(config),
             "revision": _REVISION,
         },
-        installed_maker("keras"),
-        make,
-        note="head: trained before",
-        reporter=reporter,
+        ".onnx",
+        f"{session.kind}-{session.precision}-{trainer}" if trainer else None,
+    )
+    return Cache(reporter).get_or_make(
+        entry, lambda file: file.write(model()), hit="head: trained before"
     )
 
 
@@ -86,6 +93,7 @@ def train_head(
     config: HeadConfig,
     *,
     batch_size: int | None = None,
+    jobs: int | None = None,
     reporter: Reporter = SILENT,
 ) -> DenseHead:
     """Train the dense layers on Training.
@@ -103,6 +111,8 @@ def train_head(
     config : HeadConfig
     batch_size : int or None
         Faces in one call of the backbone; None: a good one for the device.
+    jobs : int or None
+        Threads that work at once; None: as many as there are CPUs.
     reporter : Reporter
 
     Raises
@@ -110,7 +120,7 @@ def train_head(
     FerFastError
         If TensorFlow is not installed, is broken, or runs out of memory.
     """
-    require_exporter()
+    require_keras()
     training, validation = (dataset.rows(split) for split in (Split.TRAINING, Split.PUBLIC_TEST))
     views = training_views(dataset.pixels[training], config.moved_copies, config.seed)
     inputs = {f"view-{i}": view for i, view in enumerate(views)}
@@ -124,30 +134,35 @@ def train_head(
                 np.save(folder / f"{part}.npy", X.astype(np.float16))
         np.save(folder / "labels.npy", dataset.labels[training])
         np.save(folder / "validation_labels.npy", dataset.labels[validation])
-        (folder / "config.json").write_text(json.dumps(asdict(config)))
-        return fit_head(folder, config, reporter=reporter)
+        order = asdict(config) | {"n_classes": len(dataset.label_set)}
+        (folder / "config.json").write_text(json.dumps(order))
+        return fit_head(folder, config, jobs=jobs, reporter=reporter)
 
 
-def fit_head(folder: Path, config: HeadConfig, *, reporter: Reporter = SILENT) -> DenseHead:
+def fit_head(
+    folder: Path,
+    config: HeadConfig,
+    *,
+    jobs: int | None = None,
+    reporter: Reporter = SILENT,
+) -> DenseHead:
     """Run `keras_training` on the files of a folder and read what it wrote."""
-    command = [sys.executable, "-m", "fer_fast.head.keras_training", str(folder)]
     best = 0.0
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        reporter.task("training the dense head", config.epochs, "epochs") as task,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as trainer,
-    ):
-        try:
-            assert trainer.stdout is not None
-            for line in trainer.stdout:
-                best = max(best, json.loads(line)["accuracy"])
-                task.advance(status=f"best accuracy on PublicTest {best:.4f}")
-        except BaseException:
-            trainer.kill()
-            raise
-        if trainer.wait() != 0:
-            log.seek(0)
-            raise child_failure("training the head", trainer.returncode, log.read())
+    with reporter.task("training the dense head", config.epochs, "epochs") as task:
+
+        def hear(line: str) -> None:
+            nonlocal best
+            best = max(best, json.loads(line)["accuracy"])
+            task.advance(status=f"best accuracy on PublicTest {best:.4f}")
+
+        run_keras(
+            "training the head",
+            "fer_fast.head.keras_training",
+            [str(folder)],
+            folder=folder,
+            jobs=jobs or available_cpus(),
+            hear=hear,
+        )
     reporter.note(f"head: its own accuracy on PublicTest is {best:.4f}")
     return _read_head(folder / "head.npz", len(config.units))
 

@@ -99,3 +99,12 @@ def _f_statistic(block: Any, y: NDArray[Any]) -> NDArray[np.float64]:
     # Rounding may leave a constant feature a tiny spread, and a meaningless F with it.
     statistic[np.ptp(block, axis=0) == 0] = np.nan
     return statistic
+
+
+def anova_ranking(F: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the features from the greatest F to the least, constant ones last.
+
+    Equal features keep their order.
+    """
+    ranking: NDArray[np.intp] = np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")
+    return ranking

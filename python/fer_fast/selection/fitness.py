@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -13,18 +15,23 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from fer_fast._core import EvaluationCut, Forest
 from fer_fast.errors import DataError, ParameterError
-from fer_fast.settings import Engine, Scoring
+from fer_fast.selection.residual import Residual
+from fer_fast.settings import SCORINGS, Engine, Scoring
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+Credit = Literal["residual", "gain"]
+"""What a cut is judged by: what is left unexplained, or all there is to explain."""
 
 
 class ForestFitness:
     """Score of a random forest that sees only a subset of the features.
 
     Calling it with a subset fits a forest on the training rows and scores its predictions for the
-    validation rows. The forest's seed is the same for every subset, so the score is a pure function
-    of the subset. Calls from several threads at once are safe.
+    validation rows. The forest's seed is the same for every subset, or with a credit derived from
+    it, so the score is a pure function of the subset. Calls from several threads at once are safe.
 
     Parameters
     ----------
@@ -43,8 +50,17 @@ class ForestFitness:
         draws of seeds of one of them do.
     n_estimators : int
         Trees of a forest, up to 2**20.
-    scoring : {"f1_macro", "accuracy"}
-        As scikit-learn defines them.
+    scoring : {"f1_macro", "accuracy", "brier"}
+        The first two as scikit-learn defines them. "brier" is 1 minus the Brier score of the
+        probabilities p of the classes c, the mean over rows of ``2 * p[y] - sum(p[c]**2 for c)``
+        [1]_: of good subsets it tells the better one where labels alone cannot.
+    credit : {"residual", "gain"} or None
+        Whether to return, beside the score, what each feature earned: the sum over the forest's
+        cuts by it, over the scored rows i that reach the cut and the classes c, of
+        ``R[i, c] * (p_child[c] - p_node[c])``, with p the class shares of the training rows in a
+        node. With "gain" R is 1 where row i is of class c, else 0 [2]_. With "residual" it is that
+        minus the mean probabilities of the forests that a `Colony` credited last, of which
+        `next_iteration` is told: what they explain earns nothing [3]_. Needs the native engine.
     max_depth : int or None
         Depth bound of a tree; None grows it until its leaves are pure.
     min_samples_leaf : int
@@ -66,6 +82,15 @@ class ForestFitness:
         The training labels, ascending.
     n_features : int
         Features that a subset may name.
+
+    References
+    ----------
+    .. [1] G. W. Brier, "Verification of Forecasts Expressed in Terms of Probability", Monthly
+       Weather Review 78(1), 1950.
+    .. [2] X. Li, Y. Wang, S. Basu, K. Kumbier and B. Yu, "A Debiased MDI Feature Importance Measure
+       for Random Forests", NeurIPS 2019.
+    .. [3] J. H. Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of
+       Statistics 29(5), 2001: R is the negative gradient of the Brier score.
     """
 
     def __init__(
@@ -78,6 +103,7 @@ class ForestFitness:
         engine: Engine = "native",
         n_estimators: int = 90,
         scoring: Scoring = "f1_macro",
+        credit: Credit | None = None,
         max_depth: int | None = None,
         min_samples_leaf: int = 1,
         max_samples: int | float | None = None,
@@ -88,8 +114,9 @@ class ForestFitness:
         _check_rows(X_train, y_train, X_val, y_val)
         if engine not in ("native", "sklearn"):
             raise ParameterError(f'unknown fitness engine {engine!r}: use "native" or "sklearn"')
-        if scoring not in ("f1_macro", "accuracy"):
-            raise ParameterError(f'unknown scoring {scoring!r}: use "f1_macro" or "accuracy"')
+        if scoring not in SCORINGS:
+            raise ParameterError(f"unknown scoring {scoring!r}: use one of {', '.join(SCORINGS)}")
+        _check_credit(credit, engine)
         if class_weight not in (None, "balanced"):
             raise ParameterError(f'unknown class_weight {class_weight!r}: use None or "balanced"')
         n_train = len(X_train)
@@ -108,7 +135,10 @@ class ForestFitness:
         self.random_state = random_state
         self.n_features = int(X_train.shape[1])
         self.classes_: NDArray[Any] = np.unique(y_train)
+        self.credit = credit
         self._y_scored = y_train if y_val is None else y_val
+        indicators = (self._y_scored[:, np.newaxis] == self.classes_).astype(np.float64)
+        self._residual = Residual(indicators, self.predict_proba)
         params = {
             "n_estimators": n_estimators,
             # More than there are rows changes nothing, and need not fit an engine's integers.
@@ -137,7 +167,23 @@ class ForestFitness:
         self._deadline = deadline
         self._forest.stop_at(deadline)
 
-    def __call__(self, subset: NDArray[np.int64]) -> float:
+    def next_iteration(self, credited: Sequence[NDArray[np.int64]]) -> None:
+        """Hear what a colony has credited before it has the next subsets scored.
+
+        Parameters
+        ----------
+        credited : sequence of ndarray, int64
+            The subsets whose credit was deposited last.
+
+        Raises
+        ------
+        EvaluationCut
+            If the deadline has passed, and forests must be fitted again.
+        """
+        if self.credit == "residual":
+            self._residual.renew(credited)
+
+    def __call__(self, subset: NDArray[np.int64]) -> float | tuple[float, NDArray[np.float64]]:
         """Score one subset.
 
         Parameters
@@ -147,8 +193,10 @@ class ForestFitness:
 
         Returns
         -------
-        float
+        score : float
             Higher is better, 1 is perfect.
+        credit : ndarray of shape (k,), float64
+            What each feature earned; only where a `credit` was asked for.
 
         Raises
         ------
@@ -157,14 +205,14 @@ class ForestFitness:
         ParameterError
             If the subset is empty or names a feature that does not exist.
         """
-        probabilities = self.predict_proba(subset)
-        # Out of bag, a row that every tree drew has no prediction.
-        predicted = ~np.isnan(probabilities[:, 0])
-        y_true = self._y_scored[predicted]
-        y_pred = self.classes_[probabilities[predicted].argmax(axis=1)]
-        if self.scoring == "accuracy":
-            return float(accuracy_score(y_true, y_pred))
-        return float(f1_score(y_true, y_pred, average="macro", zero_division=0))
+        if self.credit is None:
+            return self._score(self.predict_proba(subset))
+        self._check(subset)
+        residual = self._residual.values
+        probabilities, credit = self._forest.evaluate(subset, self._seed(subset), residual)
+        if self.credit == "residual":
+            self._residual.keep(subset, probabilities)
+        return self._score(probabilities), credit
 
     def predict_proba(self, subset: NDArray[np.int64]) -> NDArray[np.float64]:
         """Fit a forest on one subset and return its class probabilities for the scored rows.
@@ -187,13 +235,36 @@ class ForestFitness:
         ParameterError
             If the subset is empty or names a feature that does not exist.
         """
+        self._check(subset)
+        return self._forest.probabilities(subset, self._seed(subset))
+
+    def _check(self, subset: NDArray[np.int64]) -> None:
         if len(subset) == 0 or subset.min() < 0 or subset.max() >= self.n_features:
             raise ParameterError(
                 f"a subset must name at least one of the features 0 to {self.n_features - 1}"
             )
         if self._deadline is not None and time.monotonic() >= self._deadline:
             raise EvaluationCut
-        return self._forest.probabilities(subset, self.random_state)
+
+    def _seed(self, subset: NDArray[np.int64]) -> int:
+        if self.credit is None:
+            return self.random_state
+        # Forests of one seed leave the same rows out of the same trees: what is learned from one is
+        # then confirmed by all. With few rows that costs more than the draw of a seed blurs.
+        digest = hashlib.blake2b(subset.tobytes(), digest_size=8, key=b"%d" % self.random_state)
+        return int.from_bytes(digest.digest(), "little")
+
+    def _score(self, probabilities: NDArray[np.float64]) -> float:
+        # Out of bag, a row that every tree drew has no prediction.
+        is_predicted = ~np.isnan(probabilities[:, 0])
+        probabilities, y_true = probabilities[is_predicted], self._y_scored[is_predicted]
+        if self.scoring == "brier":
+            is_true = y_true[:, np.newaxis] == self.classes_
+            return float(np.mean(np.sum(probabilities * (2 * is_true - probabilities), axis=1)))
+        y_pred = self.classes_[probabilities.argmax(axis=1)]
+        if self.scoring == "accuracy":
+            return float(accuracy_score(y_true, y_pred))
+        return float(f1_score(y_true, y_pred, average="macro", zero_division=0))
 
 
 class _Forest(Protocol):
@@ -206,6 +277,10 @@ class _Forest(Protocol):
     ) -> None: ...
 
     def probabilities(self, subset: NDArray[np.int64], seed: int) -> NDArray[np.float64]: ...
+
+    def evaluate(
+        self, subset: NDArray[np.int64], seed: int, residual: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 
     def stop_at(self, deadline: float | None) -> None: ...
 
@@ -244,6 +319,13 @@ class _NativeForest:
         subset = np.require(subset, np.int64, ["C", "A"])
         return self._forest.probabilities(subset, seed, self._n_jobs)
 
+    def evaluate(
+        self, subset: NDArray[np.int64], seed: int, residual: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the probabilities, and what each feature earned against a residual."""
+        subset = np.require(subset, np.int64, ["C", "A"])
+        return self._forest.evaluate(subset, seed, self._n_jobs, residual)
+
     def stop_at(self, deadline: float | None) -> None:
         self._forest.stop_in(None if deadline is None else deadline - time.monotonic())
 
@@ -274,8 +356,21 @@ class _SklearnForest:
             probabilities[probabilities.sum(axis=1) == 0] = np.nan
         return probabilities
 
+    def evaluate(
+        self, subset: NDArray[np.int64], seed: int, residual: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Refuse: scikit-learn does not tell what its cuts earn out of bag."""
+        raise NotImplementedError
+
     def stop_at(self, deadline: float | None) -> None:
         """Do nothing: a fit of scikit-learn cannot be stopped from outside."""
+
+
+def _check_credit(credit: Credit | None, engine: Engine) -> None:
+    if credit not in (None, "residual", "gain"):
+        raise ParameterError(f'unknown credit {credit!r}: use None, "residual" or "gain"')
+    if credit and engine != "native":
+        raise ParameterError('only the engine "native" knows what a feature earned: use it')
 
 
 def _check_rows(

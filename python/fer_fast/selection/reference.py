@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -30,7 +30,7 @@ _LARGEST = 2**40 - 1
 
 @dataclass(frozen=True)
 class Best:
-    """The best subset so far: of equally fit ones the first."""
+    """The best subset so far of an allowed size: of equally fit ones the first."""
 
     subset: NDArray[np.int64]
     score: float
@@ -47,6 +47,8 @@ class ReferenceColony:
         Sizes that a subset may have, ascending.
     size_pheromone : ndarray of shape (n_sizes,), float64
     best : Best or None
+    credited : list of ndarray
+        Subsets whose credit was deposited last.
     iteration : int
         Closed iterations.
     """
@@ -60,64 +62,117 @@ class ReferenceColony:
         beta: float = 1.5,
         q0: float = 0.9,
         rho: float = 0.2,
-        xi: float = 0.2,
-        tau_min: float = 0.05,
+        xi: float | None = None,
+        tau_min: float | None = None,
         phi: float = 0.99,
+        deposit: Literal["best", "credit"] = "best",
+        sizes: Literal["learned", "annealed"] = "learned",
         min_features: int = 1,
         max_features: int | None = None,
+        tau0: ArrayLike | None = None,
         seed: int = 0,
     ) -> None:
         eta = np.asarray(desirability, dtype=np.float64)
         self.n_features = len(eta)
-        self.n_ants, self.alpha, self.q0 = n_ants, alpha, q0
-        self.rho, self.xi, self.tau_min, self.phi, self.seed = rho, xi, tau_min, phi, seed
+        self.n_ants, self.alpha, self.q0, self.rho = n_ants, alpha, q0, rho
+        self.by_credit, self.is_annealed = deposit == "credit", sizes == "annealed"
+        self.xi = (0.0 if self.by_credit else 0.2) if xi is None else xi
+        self.tau_min = (0.01 if self.by_credit else 0.05) if tau_min is None else tau_min
+        self.phi, self.seed = phi, seed
         self.sizes = ladder(min_features, max_features or self.n_features)
         self.pheromone = np.full(self.n_features, TAU_MAX)
         self.size_pheromone = np.full(len(self.sizes), TAU_MAX)
         self.best: Best | None = None
+        self.credited: list[NDArray[np.int64]] = []
         self.iteration = 0
         self._desirability_powers = power(eta / eta.max(), beta)
+        # A power of something positive may round to nothing.
+        smallest = np.finfo(np.float64).tiny
+        self._desirability_powers[eta > 0] = self._desirability_powers[eta > 0].clip(smallest)
         self._subsets: list[NDArray[np.int64]] = []
         self._scores: dict[bytes, float] = {}
+        if tau0 is not None:
+            trail = np.asarray(tau0, dtype=np.float64)
+            level = self._level() if self.by_credit else 1
+            self.pheromone = scaled(trail / trail.max(), level, self.tau_min)
+
+    @property
+    def answer(self) -> NDArray[np.int64] | None:
+        """The subset to take, as `Colony.answer` says."""
+        if self.best is not None:
+            return self.best.subset
+        if len(self.sizes) > 1 or not self.credited:
+            return None
+        order = np.argsort(-self._weights(self._most()).astype(np.int64), kind="stable")
+        return np.sort(order[: self.sizes[0]])
 
     def ask(self) -> list[NDArray[np.int64]]:
         """Build a subset per ant, one ant after another."""
         if not self._subsets:
-            self._subsets = [self._build(ant) for ant in range(self.n_ants)]
+            size, n_ants = None, self.n_ants
+            if self.is_annealed and self.n_features >> self.iteration > self.sizes[-1]:
+                size = self.n_features >> self.iteration
+                n_ants = min(2**self.iteration, 8)
+            most = self._most()
+            self._subsets = [self._build(ant, size, most) for ant in range(n_ants)]
         return self._subsets
 
-    def _build(self, ant: int) -> NDArray[np.int64]:
+    def _build(self, ant: int, size: int | None, most: float) -> NDArray[np.int64]:
         stream = np.random.SeedSequence(self.seed, spawn_key=(self.iteration, ant))
         rng = np.random.PCG64(stream)
-        size = self.sizes[roulette(fixed_point(self.size_pheromone), rng)]
-        weights = fixed_point(power(self.pheromone, self.alpha) * self._desirability_powers)
-        subset = walk(weights, size, self.q0, rng)
+        if size is None:
+            size = self.sizes[roulette(fixed_point(self.size_pheromone), rng)]
+        subset = walk(self._weights(most), size, self.q0, rng)
         self.pheromone[subset] = worn(self.pheromone[subset], self.xi, self.tau_min)
         return subset
 
-    def tell(self, scores: Sequence[float | None]) -> None:
-        """Score the subsets; the best so far is reinforced."""
-        for subset, score in zip(self._subsets, scores, strict=True):
-            if score is not None:
-                self._scores.setdefault(subset.tobytes(), score)
+    def _most(self) -> float:
+        """Return the most pheromone there may be, or where it has no bound, that there is."""
+        return float(self.pheromone.max()) if self.by_credit else TAU_MAX
+
+    def _weights(self, most: float) -> NDArray[np.uint64]:
+        weights = fixed_point(power(self.pheromone / most, self.alpha) * self._desirability_powers)
+        return np.maximum(weights, self._desirability_powers > 0)
+
+    def tell(
+        self,
+        scores: Sequence[float | None],
+        credit: Sequence[ArrayLike | None] | None = None,
+    ) -> None:
+        """Score the subsets and update the pheromone."""
+        news: dict[bytes, NDArray[np.float64]] = {}
+        for i, (subset, score) in enumerate(zip(self._subsets, scores, strict=True)):
+            if score is None or subset.tobytes() in self._scores:
+                continue
+            self._scores[subset.tobytes()] = score
+            if self.by_credit and credit is not None:
+                news[subset.tobytes()] = np.asarray(credit[i], dtype=np.float64)
         for subset in self._subsets:
             if subset.tobytes() in self._scores:
                 self._record(subset, self._scores[subset.tobytes()])
+        credited = [subset for subset in self._subsets if subset.tobytes() in news]
         self._subsets = []
         self.iteration += 1
-        best_features: NDArray[np.int64] = np.empty(0, np.int64)
-        best_size: list[int] = []
-        if self.best is not None:
-            best_features = self.best.subset
-            best_size = [self.sizes.index(len(best_features))]
-        reinforce(self.pheromone, best_features, self.rho, self.tau_min)
+        if self.by_credit:
+            ants = [(subset, news[subset.tobytes()]) for subset in credited]
+            share_out(self.pheromone, ants, self.rho, self._level(), self.tau_min)
+            self.credited = credited or self.credited
+        elif self.best is None:
+            reinforce(self.pheromone, [], self.rho, self.tau_min)
+        else:
+            reinforce(self.pheromone, self.best.subset, self.rho, self.tau_min)
+        best_size = [] if self.best is None else [self.sizes.index(len(self.best.subset))]
         reinforce(self.size_pheromone, best_size, self.rho, self.tau_min)
 
     def _record(self, subset: NDArray[np.int64], score: float) -> None:
         parsimony = 1.0 - len(subset) / self.n_features
         fitness = self.phi * score + (1.0 - self.phi) * parsimony
-        if self.best is None or fitness > self.best.fitness:
+        is_allowed = self.sizes[0] <= len(subset) <= self.sizes[-1]
+        if is_allowed and (self.best is None or fitness > self.best.fitness):
             self.best = Best(subset, score, fitness)
+
+    def _level(self) -> int:
+        return self.sizes[-1] if self.best is None else len(self.best.subset)
 
 
 def ladder(smallest: int, largest: int) -> list[int]:
@@ -192,3 +247,36 @@ def reinforce(
     trail *= 1.0 - rho
     trail[best] += rho * TAU_MAX
     np.clip(trail, tau_min, TAU_MAX, out=trail)
+
+
+def share_out(
+    trail: NDArray[np.float64],
+    ants: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
+    rho: float,
+    level: int,
+    tau_min: float,
+) -> None:
+    """Let every ant share the pheromone of its path out by its features' positive credit.
+
+    Sums are running sums: NumPy's own adds pairwise, and its last bit differs.
+    """
+    given, takers = np.zeros(len(trail)), np.zeros(len(trail))
+    for subset, credit in ants:
+        if credit.max() <= 0:
+            continue
+        parts = (credit / credit.max()).clip(0)
+        parts = parts / np.cumsum(parts)[-1]
+        given[subset] += parts * np.cumsum(trail[subset])[-1]
+        takers[subset] += 1
+    taken = takers > 0
+    if taken.any():
+        mean = given[taken] / takers[taken]
+        trail[taken] = (1.0 - rho) * trail[taken] + rho * mean
+        trail[:] = scaled(trail, level, tau_min)
+
+
+def scaled(trail: NDArray[np.float64], level: int, tau_min: float) -> NDArray[np.float64]:
+    """Scale a trail so that its `level` largest values average 1, and bound it below."""
+    mean = np.cumsum(np.sort(trail)[::-1][:level])[-1] / level
+    bounded: NDArray[np.float64] = np.maximum(trail / mean, tau_min)
+    return bounded

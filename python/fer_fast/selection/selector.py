@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from joblib import effective_n_jobs
-from scipy.sparse import issparse
-from sklearn import config_context, get_config
+from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
+    _clone_parametrized,
     _fit_context,
-    clone,
-    is_classifier,
-    is_regressor,
 )
-from sklearn.feature_selection import (
-    SelectorMixin,
-    f_regression,
-    mutual_info_classif,
-    mutual_info_regression,
-)
+from sklearn.exceptions import FitFailedWarning
+from sklearn.feature_selection import SelectorMixin
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import _check_method_params, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_is_fitted,
+    validate_data,
+)
 
-from fer_fast._core import Colony, Evaluation
-from fer_fast.errors import ParameterError
-from fer_fast.selection.desirability import anova_desirability, scaled_scores
+from fer_fast._core import Evaluation
+from fer_fast.selection.problem import Found, Problem
+from fer_fast.selection.rows import set_aside
+from fer_fast.selection.stability import frequency, search_halves, stability
+from fer_fast.selection.tables import checked, is_frame, refuses_gaps, take_columns
+from fer_fast.selection.warning_types import BLIND_JUDGE, BlindJudgeWarning, PartialResultWarning
+from fer_fast.selection.watch import Watch
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-
-class PartialResultWarning(UserWarning):
-    """Ctrl-C ended a search early: the selector holds the best subset found until then."""
+    Said = list[tuple[type[Warning], str]]
 
 
 class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -55,9 +53,16 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
 
     Parameters
     ----------
-    estimator : estimator instance
+    estimator : estimator instance or None, default=None
         Judges the subsets; it is cloned, and never fitted itself. Where its fit is random, give it
-        a `random_state`, so that all subsets are judged alike.
+        a `random_state`, so that all subsets are judged alike. It sees the columns of a subset as
+        the kind of table that `X` is; a parameter that names columns by position therefore means
+        positions in the subset. A `ColumnTransformer` may name columns that a subset lacks: it goes
+        on with the others. None is a random forest for class labels of any kind, which scores the
+        rows out of bag and credits each feature with what it earned there, so that each ant is told
+        more than a score; `cv` and `error_score` are then of no use.
+    n_features_to_select : int, float or None, default=None
+        Features to keep: a number, a share of all, or None to learn how many.
     n_ants : int, default=20
         Subsets per iteration.
     n_iterations : int, default=3
@@ -76,30 +81,54 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
     min_features : int, default=1
         Features to keep at least.
     max_features : int or None, default=None
-        Features to keep at most; None for no bound.
+        Features to keep at most; None for no bound. More than there are is clipped, with a warning.
+    feature_groups : list of array-like of str or int, or None, default=None
+        Features, by name or index, that stand or fall together, such as the indicators of one
+        category; one in no list stands alone. Sizes, such as `max_features`, then count groups. A
+        group is as desirable as its best feature.
+    fixed, forbidden : array-like of str or int, or None, default=None
+        Features, by name or index, that every subset has, or none; with them goes their group.
+        Sizes include the fixed ones.
+    costs : array-like of shape (n_features,) or None, default=None
+        What each feature costs to have, above 0. The colony maximises ``phi * score + (1 - phi) *
+        (1 - cost / cost of all)``, and its heuristic is desirability per cost.
     scoring : str, callable or None, default=None
         A scorer's name, a callable ``scorer(estimator, X, y)``, or None for the estimator's own
-        `score`. Higher is better.
+        `score`. Higher is better. Without an estimator "brier", the default, which is 1 minus the
+        Brier score, "accuracy" or "f1_macro".
     cv : int, splitter, iterable or None, default=5
         As in `sklearn.model_selection.cross_val_score`. It is split once, so that every subset is
         judged on the same rows; ``ShuffleSplit(1)`` or a `PredefinedSplit` makes it one validation
-        split, at a fraction of the cost.
+        split, at a fraction of the cost. A generator of splits is used up by one fit.
+    error_score : "raise" or float, default=np.nan
+        The score of a fold whose fit or scoring raises an error or gives no finite score. With NaN
+        the subset has no score, and the search goes on; which failed is told in a
+        `FitFailedWarning`. "raise" ends the search.
+    holdout : float, array-like of int or bool, or None, default=None
+        Rows that neither the heuristic nor the search sees, for `holdout_score_`: a share of them,
+        drawn by class or by the splitter's `groups`, or row numbers, or a mask.
     desirability : {"auto", "f_classif", "f_regression", "mutual_info"}, callable or array-like of \
 shape (n_features,), default="auto"
         How useful each feature looks by itself. "auto" is "f_regression" for a regressor and
-        "f_classif" for all else. A callable takes (X, y) and returns a score per feature, or a
-        tuple that begins with them, as the score functions of `sklearn.feature_selection` do.
+        "f_classif" for all else. The named ones score a column on the rows that have it, and one of
+        categories by its best category. A callable takes (X, y) and returns a score per feature, or
+        a tuple that begins with them, as the score functions of `sklearn.feature_selection` do.
         Scores are divided by their 99th percentile and clipped to [0.01, 1]. An array is taken as
-        it is: finite, at least 0, not all 0. The named ones see all rows given to `fit`, those that
-        `cv` holds out included.
+        it is: finite, at least 0, not all 0. All but an array see the rows that no fold of `cv`
+        holds out, if that is half of them, as with one validation split; else all rows.
+    n_colonies : int or None, default=None
+        Further searches, each on a random half of the rows, for `stability_`.
     n_jobs : int or None, default=None
         Threads that judge subsets. None is 1 unless in a `joblib.parallel_config` context, -1 is
-        one per core. The result is the same for any number.
+        one per core. 1 judges in the thread that called `fit`. The result is the same for any
+        number.
     time_budget : float or None, default=None
-        Seconds after which no further subset is judged; None for no limit.
+        Seconds after which no further subset is judged; None for no limit. Each of `n_colonies` has
+        as much again.
     callbacks : list of callable or None, default=None
-        Each is called, in the thread that called `fit`, with a `fer_fast.selection.Evaluation`
-        after each subset judged. A true return value ends the search.
+        Each is called, in the thread that called `fit`, with a `fer_fast.Evaluation` after each
+        subset judged. A true return value ends the search. Clones share them; a pickle of a fitted
+        selector goes without.
     random_state : int, RandomState instance or None, default=None
         An int is the colony's seed.
     verbose : int, default=0
@@ -112,15 +141,28 @@ shape (n_features,), default="auto"
     n_features_ : int
         How many they are.
     best_score_ : float
-        Mean score of the kept features over the splits of `cv`. It chose the features: as an
-        estimate of how they do on new rows it is optimistic.
+        Mean score of the kept features over the splits of `cv`. It is no estimate of how they do on
+        new rows: it chose the features, and the desirability may have seen those rows too. With few
+        rows and many features it comes near 1 on pure noise. `holdout_score_`, or cross-validation
+        of a pipeline that begins with the selector, is an estimate.
+    holdout_score_ : float
+        Only with `holdout`: the score for those rows of an estimator fitted on the kept features of
+        all other rows. NaN, with a warning, if that failed.
+    stability_ : float
+        Only with `n_colonies`: how alike their subsets are, corrected for chance, by Nogueira et
+        al. (2018); 1 is the same subset each time, about 0 what chance gives.
+    selection_frequency_ : ndarray of shape (n_features_in_,), float64
+        Only with `n_colonies`: the share of their subsets that each feature is in.
     pheromone_ : ndarray of shape (n_features_in_,), float64
-        Where the search ended up, 0.05 to 1.
+        Where the search ended up: 0.05 to 1, or without an estimator at least 0.01. 1 for fixed
+        features, 0 for forbidden ones.
     desirability_ : ndarray of shape (n_features_in_,), float64
     history_ : dict of str to ndarray of shape (n_iterations,)
         One entry per iteration, ready for ``pandas.DataFrame``: `iteration`; `best_score`,
-        `best_fitness` and `best_size` so far; `mean_score` and `mean_size` of its ants;
-        `evaluations` and `cache_hits`; `complete`, false where the search ended midway.
+        `best_fitness` and `best_size` so far; `mean_score` and `mean_size` of its ants; `n_ants`,
+        of which `evaluations` were judged, `cache_hits` known and `credited` told of the use of
+        each feature; `complete`, false where the search ended midway. Sizes count what the ants
+        choose: groups, without fixed ones. With `costs` the scores have them in.
     stop_reason_ : {"iterations", "converged", "time_budget", "callback", "interrupted"}
         Why the search ended.
     n_features_in_ : int
@@ -139,14 +181,14 @@ shape (n_features,), default="auto"
     a second one, or one before any subset was judged, raises KeyboardInterrupt. A search over
     selectors, such as `GridSearchCV`, goes on with the next one: interrupt twice to end it.
 
-    Sparse and missing values are accepted if `estimator` accepts them. The named desirabilities do
-    not take missing values: give an array or a callable.
+    Sparse and missing values are accepted if `estimator` accepts them. Where columns far outnumber
+    rows and the desirability has seen the rows that judge, a `BlindJudgeWarning` says so.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from fer_fast.selection import AntColonySelector
+    >>> from fer_fast import AntColonySelector
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
     >>> selector = AntColonySelector(GaussianNB(), random_state=0).fit(X, y)
     >>> selector.get_feature_names_out()
@@ -154,7 +196,12 @@ shape (n_features,), default="auto"
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "estimator": [HasMethods(["fit"])],
+        "estimator": [None, HasMethods(["fit"])],
+        "n_features_to_select": [
+            None,
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="right"),
+        ],
         "n_ants": [Interval(Integral, 1, None, closed="left")],
         "n_iterations": [Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -164,13 +211,20 @@ shape (n_features,), default="auto"
         "phi": [Interval(Real, 0, 1, closed="both")],
         "min_features": [Interval(Integral, 1, None, closed="left")],
         "max_features": [None, Interval(Integral, 1, None, closed="left")],
+        "feature_groups": [None, "array-like"],
+        "fixed": [None, "array-like"],
+        "forbidden": [None, "array-like"],
+        "costs": [None, "array-like"],
         "scoring": [None, StrOptions(set(get_scorer_names())), callable],
         "cv": ["cv_object"],
+        "error_score": [StrOptions({"raise"}), Real],
+        "holdout": [None, Interval(Real, 0, 1, closed="neither"), "array-like"],
         "desirability": [
             StrOptions({"auto", "f_classif", "f_regression", "mutual_info"}),
             callable,
             "array-like",
         ],
+        "n_colonies": [None, Interval(Integral, 2, None, closed="left")],
         "n_jobs": [None, Integral],
         "time_budget": [None, Interval(Real, 0, None, closed="left")],
         "callbacks": [None, list],
@@ -180,8 +234,9 @@ shape (n_features,), default="auto"
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Any = None,
         *,
+        n_features_to_select: int | float | None = None,
         n_ants: int = 20,
         n_iterations: int = 3,
         alpha: float = 1.1,
@@ -191,9 +246,16 @@ shape (n_features,), default="auto"
         phi: float = 0.99,
         min_features: int = 1,
         max_features: int | None = None,
+        feature_groups: Sequence[Any] | None = None,
+        fixed: Sequence[Any] | None = None,
+        forbidden: Sequence[Any] | None = None,
+        costs: ArrayLike | None = None,
         scoring: str | Callable[..., float] | None = None,
         cv: Any = 5,
+        error_score: float | Literal["raise"] = np.nan,
+        holdout: float | ArrayLike | None = None,
         desirability: Any = "auto",
+        n_colonies: int | None = None,
         n_jobs: int | None = None,
         time_budget: float | None = None,
         callbacks: list[Callable[[Evaluation], object]] | None = None,
@@ -201,6 +263,7 @@ shape (n_features,), default="auto"
         verbose: int = 0,
     ) -> None:
         self.estimator = estimator
+        self.n_features_to_select = n_features_to_select
         self.n_ants = n_ants
         self.n_iterations = n_iterations
         self.alpha = alpha
@@ -210,9 +273,16 @@ shape (n_features,), default="auto"
         self.phi = phi
         self.min_features = min_features
         self.max_features = max_features
+        self.feature_groups = feature_groups
+        self.fixed = fixed
+        self.forbidden = forbidden
+        self.costs = costs
         self.scoring = scoring
         self.cv = cv
+        self.error_score = error_score
+        self.holdout = holdout
         self.desirability = desirability
+        self.n_colonies = n_colonies
         self.n_jobs = n_jobs
         self.time_budget = time_budget
         self.callbacks = callbacks
@@ -225,12 +295,14 @@ shape (n_features,), default="auto"
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
             Class labels, or numbers for a regressor.
         **params : dict
             With metadata routing enabled, what `estimator`, `cv` and `scoring` requested, routed to
-            them. Without, `groups` goes to the splitter and all else to the estimator's `fit`.
+            them. Without, `groups` goes to the splitter and all else to the estimator's `fit`. What
+            has an entry per row is cut to the rows of a fold; all else is passed as it is, and
+            refused if it holds matrices of all columns, as an `eval_set` does.
 
         Returns
         -------
@@ -239,124 +311,147 @@ shape (n_features,), default="auto"
         Raises
         ------
         ValueError
-            If a parameter or the data are outside what is allowed.
+            If a parameter or the data are outside what is allowed, or no subset could be judged.
         KeyboardInterrupt
             On Ctrl-C before any subset was judged.
         """
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=("csr", "csc") if get_tags(self).input_tags.sparse else False,
-            ensure_all_finite="allow-nan" if get_tags(self).input_tags.allow_nan else True,
-            ensure_min_samples=2,
-            y_numeric=is_regressor(self.estimator),
-        )
-        routed = self._route(params)
-        random_state = check_random_state(self.random_state)
-        desirability = self._measure_desirability(X, y, random_state)
-        colony = Colony(
-            desirability,
-            n_ants=self.n_ants,
-            alpha=self.alpha,
-            beta=self.beta,
-            q0=self.q0,
-            rho=self.rho,
-            phi=self.phi,
-            min_features=self.min_features,
-            max_features=self.max_features,
-            seed=self._seed(random_state),
-        )
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        fitness = _CrossValidation(
-            estimator=self.estimator,
-            X=X,
-            y=y,
-            splits=list(cv.split(X, y, **routed.splitter.split)),
-            scorer=check_scoring(self.estimator, scoring=self.scoring),
-            fit_params=routed.estimator.fit,
-            score_params=routed.scorer.score,
-        )
-        stop_reason = colony.run(
-            fitness,
-            n_iterations=self.n_iterations,
-            n_jobs=effective_n_jobs(self.n_jobs),
-            time_budget=self.time_budget,
-            callback=self._call_back,
-        )
-        if colony.best_subset is None:
-            raise KeyboardInterrupt
-        if stop_reason == "interrupted":
-            warnings.warn(
-                f"interrupted: the selector keeps the best of {colony.evaluations} subsets",
-                PartialResultWarning,
-                stacklevel=3,
-            )
-        self.stop_reason_ = stop_reason
-        self.desirability_ = desirability
-        self._keep_best(colony)
+        self._forget()
+        try:
+            said = self._search(X, y, params)
+        except BaseException:
+            self._forget()
+            raise
+        # Last: a warning may be an error, and the search is not lost by it.
+        for category, message in said:
+            warnings.warn(message, category, stacklevel=3)
         return self
 
+    def _search(self, X: Any, y: Any, params: Mapping[str, Any]) -> Said:
+        X, y = checked(self, X, y)
+        names = getattr(self, "feature_names_in_", None)
+        problem = Problem(self, X, y, names, self._route(params))
+        random_state = check_random_state(self.random_state)
+        rows, held = set_aside(
+            self.holdout,
+            y,
+            problem.groups,
+            is_classification=problem.is_classification,
+            seed=0 if self.holdout is None else random_state.randint(2**31 - 1),
+        )
+        found = problem.search(rows, random_state, self._watch(callbacks=self.callbacks or []))
+        said: Said = []
+        if found.failures is not None:
+            said.append((FitFailedWarning, found.failures))
+        self._keep(found)
+        if found.is_blind and self.holdout is None:
+            said.append((BlindJudgeWarning, BLIND_JUDGE))
+        if len(held):
+            self._score_holdout(found, rows, held, said)
+        if self.n_colonies is not None and self.stop_reason_ != "interrupted":
+            self._measure_stability(problem, rows, random_state, said)
+        if self.stop_reason_ == "interrupted":
+            kept = f"interrupted: the selector keeps the best of {found.evaluations} subsets"
+            said.append((PartialResultWarning, kept))
+        return said
+
     def _route(self, params: Mapping[str, Any]) -> Any:
+        nothing = Bunch(estimator=Bunch(fit={}), splitter=Bunch(split={}), scorer=Bunch(score={}))
         if get_config()["enable_metadata_routing"]:
-            return process_routing(self, "fit", **params)
+            return Bunch(**{**nothing, **process_routing(self, "fit", **params)})
         groups = {name: params[name] for name in params if name == "groups"}
         others = {name: params[name] for name in params if name != "groups"}
-        return Bunch(
-            estimator=Bunch(fit=others), splitter=Bunch(split=groups), scorer=Bunch(score={})
+        if others and self.estimator is None:
+            raise TypeError(f"without an estimator, fit takes no {', '.join(others)}")
+        nothing.estimator.fit, nothing.splitter.split = others, groups
+        return nothing
+
+    def _watch(self, callbacks: Sequence[Callable[[Evaluation], object]] = ()) -> Watch:
+        return Watch(
+            self.n_iterations,
+            time_budget=self.time_budget,
+            callbacks=callbacks,
+            verbose=self.verbose,
         )
 
-    def _measure_desirability(
-        self, X: Any, y: NDArray[Any], random_state: np.random.RandomState
-    ) -> NDArray[np.float64]:
-        measure: Any = self.desirability
-        is_regression = is_regressor(self.estimator)
-        if isinstance(measure, str):
-            if measure == "f_classif" or (measure == "auto" and not is_regression):
-                return anova_desirability(X, y)
-            if measure == "mutual_info":
-                information = mutual_info_regression if is_regression else mutual_info_classif
-                measure = partial(information, random_state=random_state)
-            else:
-                # Scaling deals with infinities better than the largest float in their place.
-                measure = partial(f_regression, force_finite=False)
-        elif not callable(measure):
-            return _one_per_feature(measure, X.shape[1])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scores = measure(X, y)
-        return scaled_scores(
-            _one_per_feature(scores[0] if isinstance(scores, tuple) else scores, X.shape[1])
-        )
-
-    def _seed(self, random_state: np.random.RandomState) -> int:
-        if isinstance(self.random_state, Integral):
-            return int(self.random_state)
-        return int(random_state.randint(np.iinfo(np.int32).max))
-
-    def _call_back(self, evaluation: Evaluation) -> bool:
-        if self.verbose and evaluation.settled == evaluation.n_ants:
-            print(
-                f"[AntColonySelector] iteration {evaluation.iteration + 1}/{self.n_iterations}: "
-                f"best score {evaluation.best_score:.4f} with {evaluation.best_size} features, "
-                f"{evaluation.evaluations} subsets judged in {evaluation.elapsed:.1f} s"
-            )
-        # All are called, although one of them may end the search.
-        answers = [callback(evaluation) for callback in self.callbacks or []]
-        return any(answers)
-
-    def _keep_best(self, colony: Colony) -> None:
+    def _keep(self, found: Found) -> None:
         self.support_ = np.zeros(self.n_features_in_, dtype=bool)
-        self.support_[colony.best_subset] = True
-        self.n_features_ = int(self.support_.sum())
-        self.best_score_ = colony.best_score
-        self.pheromone_ = colony.pheromone
-        rows: list[Any] = list(colony.history)
-        self.history_ = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        self.support_[found.columns] = True
+        self.n_features_ = len(found.columns)
+        self.best_score_ = found.score
+        self.pheromone_ = found.pheromone
+        self.desirability_ = found.desirability
+        self.history_ = found.history
+        self.stop_reason_ = found.stop_reason
+
+    def _score_holdout(
+        self, found: Found, rows: NDArray[np.int64], held: NDArray[np.int64], said: Said
+    ) -> None:
+        self.holdout_score_ = float("nan")
+        try:
+            self.holdout_score_ = found.judge.holdout_score(found.columns, rows, held)
+        except KeyboardInterrupt:
+            if self.stop_reason_ == "interrupted":
+                raise
+            self.stop_reason_ = "interrupted"
+        except Exception as error:
+            if self.error_score == "raise":
+                raise
+            said.append((FitFailedWarning, f"the holdout could not be scored: {error}"))
+
+    def _measure_stability(
+        self,
+        problem: Problem,
+        rows: NDArray[np.int64],
+        random_state: np.random.RandomState,
+        said: Said,
+    ) -> None:
+        results, error = search_halves(
+            problem, rows, self.n_colonies or 0, random_state, self._watch
+        )
+        if isinstance(error, KeyboardInterrupt):
+            self.stop_reason_ = "interrupted"
+        elif error is not None:
+            if self.error_score == "raise":
+                raise error
+            said.append((FitFailedWarning, f"a search on half of the rows failed: {error}"))
+        self.stability_ = stability([found.chosen for found in results])
+        self.selection_frequency_ = frequency(
+            [found.columns for found in results], self.n_features_in_
+        )
+
+    def _forget(self) -> None:
+        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+            delattr(self, name)
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
-        # By name: a fit that failed has left `n_features_in_`.
         check_is_fitted(self, "support_")
         return self.support_
+
+    def transform(self, X: Any) -> Any:
+        """Keep the chosen features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+            Missing values pass, but for an `estimator` of scikit-learn's that takes none.
+
+        Returns
+        -------
+        X_kept : {ndarray, sparse matrix, data frame} of shape (n_samples, n_features_)
+            A data frame if `set_output` asks for one.
+        """
+        check_is_fitted(self, "support_")
+        wants_frame = _get_output_config("transform", estimator=self)["dense"] != "default"
+        X = validate_data(
+            self,
+            X,
+            dtype=None,
+            accept_sparse="csr",
+            ensure_all_finite=refuses_gaps(self.estimator),
+            skip_check_array=wants_frame and is_frame(X),
+            reset=False,
+        )
+        return take_columns(X, np.flatnonzero(self.support_))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return who takes metadata of `fit`: the estimator, the splitter and the scorer.
@@ -365,87 +460,41 @@ shape (n_features,), default="auto"
         -------
         routing : sklearn.utils.metadata_routing.MetadataRouter
         """
-        return (
-            MetadataRouter(owner=self)
-            .add(
-                estimator=self.estimator,
-                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
-            )
-            .add(
-                splitter=check_cv(self.cv, classifier=is_classifier(self.estimator)),
-                method_mapping=MethodMapping().add(caller="fit", callee="split"),
-            )
-            .add(
-                scorer=check_scoring(self.estimator, scoring=self.scoring),
-                method_mapping=MethodMapping().add(caller="fit", callee="score"),
-            )
+        # Splits want no metadata, and looking at a generator of them would use it up.
+        is_splitter = self.cv is None or isinstance(self.cv, Integral) or hasattr(self.cv, "split")
+        router = MetadataRouter(owner=self).add(
+            splitter=check_cv(self.cv if is_splitter else []),
+            method_mapping=MethodMapping().add(caller="fit", callee="split"),
+        )
+        if self.estimator is None:
+            return router
+        return router.add(
+            estimator=self.estimator,
+            method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+        ).add(
+            scorer=check_scoring(self.estimator, scoring=self.scoring),
+            method_mapping=MethodMapping().add(caller="fit", callee="score"),
         )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator).input_tags
         tags.target_tags.required = True
-        tags.input_tags.sparse = inner.sparse
-        tags.input_tags.allow_nan = inner.allow_nan and not isinstance(self.desirability, str)
+        if self.estimator is not None:
+            inner = get_tags(self.estimator).input_tags
+            tags.input_tags.sparse = inner.sparse
+            tags.input_tags.allow_nan = inner.allow_nan
         return tags
 
+    def __sklearn_clone__(self) -> AntColonySelector:
+        # A copy of a callback would tell nobody, and not everything in it can be copied.
+        bare = copy.copy(self)
+        bare.callbacks = None
+        twin: AntColonySelector = _clone_parametrized(bare)
+        twin.callbacks = self.callbacks
+        return twin
 
-def _one_per_feature(values: ArrayLike, n_features: int) -> NDArray[np.float64]:
-    array = np.array(values, dtype=np.float64)
-    if array.shape != (n_features,):
-        raise ParameterError(
-            f"desirability has shape {array.shape}: it must hold one number for each of the "
-            f"{n_features} features"
-        )
-    return array
-
-
-class _CrossValidation:
-    """Mean score of an estimator over fixed splits, as a pure function of the feature subset."""
-
-    def __init__(
-        self,
-        *,
-        estimator: Any,
-        X: Any,
-        y: NDArray[Any],
-        splits: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
-        scorer: Callable[..., float],
-        fit_params: Mapping[str, Any],
-        score_params: Mapping[str, Any],
-    ) -> None:
-        # Column slices of a csr matrix scan all of it.
-        self._X = X.tocsc() if issparse(X) else X
-        self._y = y
-        self._estimator = estimator
-        self._scorer = scorer
-        self._folds = [
-            (
-                train,
-                test,
-                _check_method_params(X, fit_params, train),
-                _check_method_params(X, score_params, test),
-            )
-            for train, test in splits
-        ]
-        # scikit-learn's configuration belongs to a thread, and the colony calls from its own.
-        self._config = get_config()
-
-    def __call__(self, subset: NDArray[np.int64]) -> float:
-        X = self._X[:, subset]
-        if issparse(X):
-            X = X.tocsr()
-        with config_context(**self._config):
-            return float(np.mean([self._score(X, *fold) for fold in self._folds]))
-
-    def _score(
-        self,
-        X: Any,
-        train: NDArray[np.intp],
-        test: NDArray[np.intp],
-        fit_params: Mapping[str, Any],
-        score_params: Mapping[str, Any],
-    ) -> float:
-        estimator = clone(self._estimator)
-        estimator.fit(X[train], self._y[train], **fit_params)
-        return self._scorer(estimator, X[test], self._y[test], **score_params)
+    def __getstate__(self) -> Any:
+        state = super().__getstate__()
+        if hasattr(self, "support_"):
+            state = {**state, "callbacks": None}
+        return state

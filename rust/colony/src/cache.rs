@@ -31,17 +31,8 @@ impl Cache {
         self.scores.len()
     }
 
-    /// Whether no score is known.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.scores.is_empty()
-    }
-
-    /// Whether every subset fits `n_features` features and every score is finite.
-    #[must_use]
-    pub(crate) fn is_sound(&self, n_features: usize) -> bool {
-        self.scores
-            .iter()
-            .all(|(subset, score)| subset.fits(n_features) && score.is_finite())
+    /// Every subset whose score is known, and its score.
+    pub fn iter(&self) -> impl Iterator<Item = (&Subset, f64)> {
+        self.scores.iter().map(|(subset, &score)| (subset, score))
     }
 }

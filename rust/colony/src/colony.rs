@@ -1,20 +1,19 @@
 //! The loop: ask for subsets, tell their scores.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::iter::zip;
 
 use serde::{Deserialize, Serialize};
 
+use crate::best::Best;
 use crate::cache::Cache;
 use crate::error::ColonyError;
-use crate::parameters::Parameters;
-use crate::pool::roulette;
-use crate::rng::Pcg64;
-use crate::sizes::ladder;
+use crate::iteration::{Iteration, IterationSummary, Judgement};
+use crate::parameters::{Deposit, Parameters};
+use crate::sizes::{annealed, ladder, most_ants};
 use crate::subset::Subset;
-use crate::trail::Trail;
-use crate::transition::Field;
-use crate::weight::{PheromonePower, desirability_powers, fixed_point};
+use crate::trail::{TAU_MAX, Trail};
+use crate::walk::{Field, Pcg64, PheromonePower, desirability_powers, fixed_point, roulette};
 
 /// A colony of ants that choose features.
 ///
@@ -34,56 +33,8 @@ pub struct Colony {
     pub(crate) cache: Cache,
     pub(crate) best: Option<Best>,
     pub(crate) history: Vec<IterationSummary>,
+    pub(crate) credited: Vec<Subset>,
     pub(crate) open: Option<Iteration>,
-}
-
-/// The best subset so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// The subset.
-    pub subset: Subset,
-    /// Its size.
-    pub size: usize,
-    /// What the caller said of it.
-    pub score: f64,
-    /// φ · score + (1 − φ)(1 − size / n).
-    pub fitness: f64,
-    /// The iteration that built it, counted from 0.
-    pub iteration: usize,
-    /// The ant that built it, counted from 0.
-    pub ant: usize,
-}
-
-/// What happened in an iteration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct IterationSummary {
-    /// Counted from 0.
-    pub iteration: usize,
-    /// Score of the best subset up to the iteration's end.
-    pub best_score: Option<f64>,
-    /// Fitness of the best subset up to the iteration's end.
-    pub best_fitness: Option<f64>,
-    /// Size of the best subset up to the iteration's end.
-    pub best_size: Option<usize>,
-    /// Mean score of the iteration's scored ants.
-    pub mean_score: Option<f64>,
-    /// Mean size of the iteration's subsets.
-    pub mean_size: f64,
-    /// Subsets of the iteration that the caller scored.
-    pub evaluations: usize,
-    /// Ants of the iteration whose score was known from an equal subset.
-    pub cache_hits: usize,
-    /// Whether every ant has its score.
-    pub complete: bool,
-}
-
-/// The subsets of an iteration that has not been closed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Iteration {
-    pub(crate) subsets: Vec<Subset>,
-    pub(crate) scores: Vec<Option<f64>>,
-    pub(crate) evaluations: usize,
 }
 
 impl Colony {
@@ -94,7 +45,7 @@ impl Colony {
     /// [`ColonyError`] names the first parameter or desirability that is out of its range.
     pub fn new(desirability: &[f64], parameters: Parameters) -> Result<Self, ColonyError> {
         parameters.check(desirability.len())?;
-        check_desirability(desirability)?;
+        check_values("desirability", desirability)?;
         let sizes = ladder(
             parameters.min_features,
             parameters.largest(desirability.len()),
@@ -108,8 +59,37 @@ impl Colony {
             cache: Cache::default(),
             best: None,
             history: Vec::new(),
+            credited: Vec::new(),
             open: None,
         })
+    }
+
+    /// The colony with pheromone in proportion to `tau0`, one value per feature, each finite and at
+    /// least 0: a hint that the ants may unlearn, where desirability stays.
+    ///
+    /// It is meant for a colony that has not begun. Where the best subset is reinforced, the most
+    /// pheromone is 1; where credit is, the mean of as many features as a subset has.
+    ///
+    /// # Errors
+    ///
+    /// [`ColonyError`] names the first value that is out of its range.
+    pub fn with_trail(mut self, tau0: &[f64]) -> Result<Self, ColonyError> {
+        let (given, n_features) = (tau0.len(), self.n_features());
+        let name = "tau0";
+        if given != n_features {
+            return Err(ColonyError::ValueCount {
+                name,
+                given,
+                n_features,
+            });
+        }
+        check_values(name, tau0)?;
+        let level = match self.parameters.deposit {
+            Deposit::Best => 1,
+            Deposit::Credit => self.level(),
+        };
+        self.pheromone = Trail::from_values(tau0, level, self.parameters.tau_min);
+        Ok(self)
     }
 
     /// The colony's parameters.
@@ -130,13 +110,14 @@ impl Colony {
         self.pheromone.values()
     }
 
-    /// The sizes a subset may have, ascending.
+    /// The sizes a subset may have, ascending; while sizes are annealed, subsets are larger.
     #[must_use]
     pub fn sizes(&self) -> Vec<usize> {
-        ladder(
-            self.parameters.min_features,
-            self.parameters.largest(self.n_features()),
-        )
+        ladder(self.parameters.min_features, self.largest())
+    }
+
+    fn largest(&self) -> usize {
+        self.parameters.largest(self.n_features())
     }
 
     /// The pheromone of every size.
@@ -145,10 +126,29 @@ impl Colony {
         self.size_pheromone.values()
     }
 
-    /// The best subset so far; `None` until one is scored.
+    /// The fittest subset so far of those whose size is allowed; `None` until one is scored.
     #[must_use]
     pub fn best(&self) -> Option<&Best> {
         self.best.as_ref()
+    }
+
+    /// The subset to take; `None` until one is scored.
+    ///
+    /// It is the best, once a subset of an allowed size is scored. Where ants deposit credit on
+    /// subsets of one size it is until then what an ant takes that never draws: the features of
+    /// the largest weight, which larger subsets have told already.
+    #[must_use]
+    pub fn answer(&self) -> Option<Subset> {
+        if let Some(best) = &self.best {
+            return Some(best.subset.clone());
+        }
+        let size = self.largest();
+        let is_fixed = self.parameters.min_features == size && !self.credited.is_empty();
+        is_fixed.then(|| {
+            let mut field = Field::new(self.weights(&mut self.power()));
+            let rng = Pcg64::for_ant(self.parameters.seed, 0, 0);
+            field.walk(size, 1.0, rng).to_subset()
+        })
     }
 
     /// The number of closed iterations.
@@ -180,6 +180,15 @@ impl Colony {
         Ok(self.summarise(self.opened()?))
     }
 
+    /// The subsets whose credit was deposited last, one per ant, in the order of the ants.
+    ///
+    /// They are those of the last closed iteration in which any credit was given: a judge whose
+    /// credit depends on what the ants before have found need know no more than these.
+    #[must_use]
+    pub fn credited(&self) -> &[Subset] {
+        &self.credited
+    }
+
     /// The subsets of the open iteration, one per ant; opens one if none is.
     ///
     /// Ants are built one after another: each finds the pheromone as the local updates of the
@@ -189,13 +198,23 @@ impl Colony {
         &self.open.insert(open).subsets
     }
 
+    /// The most ants that an iteration may have.
+    #[must_use]
+    pub fn most_ants(&self) -> usize {
+        most_ants(&self.parameters)
+    }
+
+    /// The number of ants of an iteration, counted from 0.
+    #[must_use]
+    pub fn ants_of(&self, iteration: usize) -> usize {
+        let annealed = annealed(&self.parameters, self.n_features(), iteration);
+        annealed.map_or(self.parameters.n_ants, |(_, ants)| ants)
+    }
+
     fn build(&mut self) -> Iteration {
+        let mut power = self.power();
+        let mut field = Field::new(self.weights(&mut power));
         let parameters = &self.parameters;
-        let mut power = PheromonePower::new(parameters.alpha);
-        let weights = zip(self.pheromone.values(), &self.desirability_powers)
-            .map(|(&tau, &desirability)| power.weight(tau, desirability))
-            .collect();
-        let mut field = Field::new(weights);
         let sizes = self.sizes();
         let shares: Vec<u64> = self
             .size_pheromone
@@ -203,11 +222,16 @@ impl Colony {
             .iter()
             .map(|&tau| fixed_point(tau))
             .collect();
-        let iteration = self.iteration() as u32;
-        let mut subsets = Vec::with_capacity(parameters.n_ants);
-        for ant in 0..parameters.n_ants as u32 {
-            let mut rng = Pcg64::for_ant(parameters.seed, iteration, ant);
-            let size = sizes[roulette(&shares, &mut rng)];
+        let iteration = self.iteration();
+        let annealed = annealed(parameters, self.n_features(), iteration);
+        let n_ants = self.ants_of(iteration);
+        let mut subsets = Vec::with_capacity(n_ants);
+        for ant in 0..n_ants as u32 {
+            let mut rng = Pcg64::for_ant(parameters.seed, iteration as u32, ant);
+            let size = match annealed {
+                Some((size, _)) => size,
+                None => sizes[roulette(&shares, &mut rng)],
+            };
             let visited = field.walk(size, parameters.q0, rng);
             let pheromone = &mut self.pheromone;
             field.change(&visited, |feature| {
@@ -221,11 +245,22 @@ impl Colony {
             .iter()
             .map(|subset| self.cache.get(subset))
             .collect();
-        Iteration {
-            subsets,
-            scores,
-            evaluations: 0,
-        }
+        Iteration::new(subsets, scores)
+    }
+
+    /// τ^α relative to the largest τ there may be, or where there is no bound, to that there is.
+    fn power(&self) -> PheromonePower {
+        let largest = match self.parameters.deposit {
+            Deposit::Best => TAU_MAX,
+            Deposit::Credit => self.pheromone.largest(),
+        };
+        PheromonePower::new(self.parameters.alpha, largest)
+    }
+
+    fn weights(&self, power: &mut PheromonePower) -> Vec<u64> {
+        zip(self.pheromone.values(), &self.desirability_powers)
+            .map(|(&tau, &desirability)| power.weight(tau, desirability))
+            .collect()
     }
 
     /// The ants of the open iteration whose subsets must be scored: those without a known score,
@@ -235,101 +270,131 @@ impl Colony {
     ///
     /// [`ColonyError::NothingAsked`] if no iteration is open.
     pub fn unscored(&self) -> Result<Vec<usize>, ColonyError> {
-        let open = self.opened()?;
-        let mut firsts = BTreeMap::new();
-        for ant in (0..open.subsets.len()).filter(|&ant| open.scores[ant].is_none()) {
-            firsts.entry(&open.subsets[ant]).or_insert(ant);
-        }
-        let mut ants: Vec<usize> = firsts.into_values().collect();
-        ants.sort_unstable();
-        Ok(ants)
+        Ok(self.opened()?.unscored())
     }
 
     /// Whether none of the open iteration's subsets was new; `false` if none is open.
     #[must_use]
     pub fn has_converged(&self) -> bool {
-        let is_known = |open: &Iteration| open.scores.iter().all(Option::is_some);
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.evaluations == 0 && is_known(open))
+        self.open.as_ref().is_some_and(Iteration::is_known)
     }
 
     /// Scores the subset of `ant` in the open iteration, and every equal one.
     ///
     /// A score is a pure function of the subset: one that has a score keeps it. Of equally fit
     /// subsets the one of the earlier iteration, then of the lower ant, is the best, in whatever
-    /// order they are recorded.
+    /// order they are recorded. Credit is deposited when the iteration is closed, in the order of
+    /// the ants; a colony that does not deposit it takes no notice of it.
     ///
     /// # Errors
     ///
     /// [`ColonyError::NothingAsked`] if no iteration is open, [`ColonyError::Ant`] if there is no
-    /// such ant, [`ColonyError::Score`] if the score is not finite.
-    pub fn record(&mut self, ant: usize, score: f64) -> Result<(), ColonyError> {
+    /// such ant, [`ColonyError::Score`] if the score is not finite, [`ColonyError::NoCredit`] or
+    /// [`ColonyError::Credit`] if the credit is missing or not one finite number per feature of
+    /// the subset.
+    pub fn record(
+        &mut self,
+        ant: usize,
+        judgement: impl Into<Judgement>,
+    ) -> Result<(), ColonyError> {
+        let judgement = judgement.into();
         let iteration = self.iteration();
-        let n_features = self.n_features();
-        let open = self.open.as_mut().ok_or(ColonyError::NothingAsked)?;
-        let ants = open.subsets.len();
-        let known = open.scores.get(ant).ok_or(ColonyError::Ant { ant, ants })?;
-        if !score.is_finite() {
-            return Err(ColonyError::Score {
-                ant,
-                iteration,
-                score,
-            });
+        let open = self.opened()?;
+        open.check(ant, &judgement, iteration)?;
+        if open.scores[ant].is_none() {
+            self.check_credited(ant, &judgement)?;
+            self.keep(ant, &judgement);
         }
-        if known.is_some() {
-            return Ok(());
+        Ok(())
+    }
+
+    fn check_credited(&self, ant: usize, judgement: &Judgement) -> Result<(), ColonyError> {
+        let iteration = self.iteration();
+        if self.parameters.deposit == Deposit::Credit && judgement.credit.is_none() {
+            return Err(ColonyError::NoCredit { ant, iteration });
         }
+        Ok(())
+    }
+
+    /// Keeps a judgement that has been checked, of an ant that has none.
+    fn keep(&mut self, ant: usize, judgement: &Judgement) {
+        let iteration = self.iteration();
+        let Some(open) = &mut self.open else { return };
+        let is_credited = self.parameters.deposit == Deposit::Credit;
+        let credit = judgement.credit.as_deref().filter(|_| is_credited);
+        let score = judgement.score;
+        let first = open.record(ant, score, credit);
         let subset = open.subsets[ant].clone();
         self.cache.insert(&subset, score);
-        open.evaluations += 1;
-        let equals = open
-            .subsets
-            .iter()
-            .enumerate()
-            .filter(|(_, other)| **other == subset);
-        let mut first = ant;
-        for (other, _) in equals {
-            open.scores[other] = Some(score);
-            first = first.min(other);
-        }
         let size = subset.len();
-        let phi = self.parameters.phi;
-        let fitness = phi * score + (1.0 - phi) * (1.0 - size as f64 / n_features as f64);
+        if !self.allows(size) {
+            return;
+        }
         let candidate = Best {
+            fitness: self.fitness(score, size),
             subset,
             size,
             score,
-            fitness,
             iteration,
             ant: first,
         };
         if self.best.as_ref().is_none_or(|best| candidate.beats(best)) {
             self.best = Some(candidate);
         }
-        Ok(())
     }
 
-    /// Closes the open iteration: the global update reinforces the best subset so far.
+    /// Whether a subset of this size may be the best: those of annealed iterations are larger.
+    pub(crate) fn allows(&self, size: usize) -> bool {
+        (self.parameters.min_features..=self.largest()).contains(&size)
+    }
+
+    pub(crate) fn fitness(&self, score: f64, size: usize) -> f64 {
+        let phi = self.parameters.phi;
+        phi * score + (1.0 - phi) * (1.0 - size as f64 / self.n_features() as f64)
+    }
+
+    /// Closes the open iteration by the global update of the pheromone.
     ///
     /// # Errors
     ///
     /// [`ColonyError::NothingAsked`] if no iteration is open.
     pub fn close(&mut self) -> Result<(), ColonyError> {
-        let summary = self.summarise(self.opened()?);
-        self.open = None;
-        self.history.push(summary);
+        let open = self.open.take().ok_or(ColonyError::NothingAsked)?;
+        self.history.push(self.summarise(&open));
         let sizes = self.sizes();
+        let level = self.level();
         let Parameters { rho, tau_min, .. } = self.parameters;
-        let features = self.best.iter().flat_map(|best| best.subset.features());
-        self.pheromone
-            .reinforce(features.map(|feature| feature as usize), rho, tau_min);
+        match self.parameters.deposit {
+            Deposit::Best => {
+                let features = self.best.iter().flat_map(|best| nodes(&best.subset));
+                self.pheromone.reinforce(features, rho, tau_min);
+            }
+            Deposit::Credit => {
+                let ants = open
+                    .credited()
+                    .map(|(subset, credit)| (nodes(subset), credit));
+                self.pheromone.share_out(ants, rho, level, tau_min);
+                let credited: Vec<Subset> = open.credited().map(|ant| ant.0.clone()).collect();
+                if !credited.is_empty() {
+                    self.credited = credited;
+                }
+            }
+        }
         let rung = self
             .best
             .iter()
             .filter_map(|best| sizes.iter().position(|&s| s == best.size));
         self.size_pheromone.reinforce(rung, rho, tau_min);
         Ok(())
+    }
+
+    /// How many of the largest values of a trail of credit average 1: as many as a subset has
+    /// features, as far as that is known.
+    fn level(&self) -> usize {
+        match &self.best {
+            Some(best) => best.size,
+            None => self.largest(),
+        }
     }
 
     /// Scores the ants of the open iteration and closes it.
@@ -340,29 +405,28 @@ impl Colony {
     /// # Errors
     ///
     /// [`ColonyError`] if no iteration is open, if the number of scores is not that of the ants, or
-    /// if a score is not finite; the colony is then as it was.
-    pub fn tell(&mut self, scores: &[Option<f64>]) -> Result<(), ColonyError> {
-        let iteration = self.iteration();
-        let ants = self.opened()?.subsets.len();
-        if scores.len() != ants {
-            let given = scores.len();
+    /// if one of them could not be recorded; the colony is then as it was.
+    pub fn tell<J>(&mut self, judgements: &[Option<J>]) -> Result<(), ColonyError>
+    where
+        J: Clone + Into<Judgement>,
+    {
+        let open = self.opened()?;
+        let (given, ants) = (judgements.len(), open.subsets.len());
+        if given != ants {
             return Err(ColonyError::ScoreCount { given, ants });
         }
-        let given = || {
-            scores
-                .iter()
-                .enumerate()
-                .filter_map(|(ant, score)| Some((ant, (*score)?)))
-        };
-        if let Some((ant, score)) = given().find(|(_, score)| !score.is_finite()) {
-            return Err(ColonyError::Score {
-                ant,
-                iteration,
-                score,
-            });
+        let judgements: Vec<(usize, Judgement)> = zip(0.., judgements)
+            .filter_map(|(ant, judgement)| Some((ant, judgement.clone()?.into())))
+            .collect();
+        let mut seen = BTreeSet::new();
+        for (ant, judgement) in &judgements {
+            open.check(*ant, judgement, self.iteration())?;
+            if open.scores[*ant].is_none() && seen.insert(&open.subsets[*ant]) {
+                self.check_credited(*ant, judgement)?;
+            }
         }
-        for (ant, score) in given() {
-            self.record(ant, score)?;
+        for (ant, judgement) in judgements {
+            self.record(ant, judgement)?;
         }
         self.close()
     }
@@ -383,28 +447,32 @@ impl Colony {
             mean_score: (!scores.is_empty())
                 .then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             mean_size: sizes.sum::<usize>() as f64 / open.subsets.len() as f64,
+            n_ants: open.subsets.len(),
             evaluations: open.evaluations,
             cache_hits: scores.len() - open.evaluations,
+            credited: open.credited().count(),
             complete: scores.len() == open.subsets.len(),
         }
     }
 }
 
-impl Best {
-    fn beats(&self, other: &Self) -> bool {
-        let is_earlier = (self.iteration, self.ant) < (other.iteration, other.ant);
-        self.fitness > other.fitness || (self.fitness >= other.fitness && is_earlier)
-    }
+/// The features of a subset, as indices.
+fn nodes(subset: &Subset) -> impl Iterator<Item = usize> + Clone + '_ {
+    subset.features().map(|feature| feature as usize)
 }
 
-pub(crate) fn check_desirability(desirability: &[f64]) -> Result<(), ColonyError> {
-    for (feature, &value) in desirability.iter().enumerate() {
+pub(crate) fn check_values(name: &'static str, values: &[f64]) -> Result<(), ColonyError> {
+    for (feature, &value) in values.iter().enumerate() {
         if !(0.0..=f64::MAX).contains(&value) {
-            return Err(ColonyError::Desirability { feature, value });
+            return Err(ColonyError::Value {
+                name,
+                feature,
+                value,
+            });
         }
     }
-    if desirability.iter().all(|&value| value <= 0.0) {
-        return Err(ColonyError::NoDesirability);
+    if values.iter().all(|&value| value <= 0.0) {
+        return Err(ColonyError::NothingPositive { name });
     }
     Ok(())
 }

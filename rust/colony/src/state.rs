@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::colony::{Colony, check_desirability};
+use crate::colony::{Colony, check_values};
 use crate::error::ColonyError;
-use crate::weight::desirability_powers;
+use crate::iteration::Iteration;
+use crate::parameters::Deposit;
+use crate::trail::TAU_MAX;
+use crate::walk::desirability_powers;
 
 /// Raised whenever the format changes, or the meaning of anything in it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is read first, to tell a foreign version from a broken file.
 #[derive(Deserialize)]
@@ -63,29 +66,104 @@ impl Colony {
 
     /// Checks what the types do not say, so that no later call can fail on a restored colony.
     fn check(&self) -> Result<(), ColonyError> {
-        let n_features = self.n_features();
-        self.parameters.check(n_features)?;
-        check_desirability(&self.desirability)?;
-        let tau_min = self.parameters.tau_min;
-        let has_trail = self.pheromone().len() == n_features
-            && self.size_pheromone().len() == self.sizes().len()
-            && self.pheromone.is_bounded(tau_min)
-            && self.size_pheromone.is_bounded(tau_min);
-        let has_best = self.best.iter().all(|best| {
-            best.subset.fits(n_features) && best.subset.len() == best.size && best.score.is_finite()
-        });
-        let n_ants = self.parameters.n_ants;
-        let has_open = self.open.iter().all(|open| {
-            open.subsets.len() == n_ants
-                && open.scores.len() == n_ants
-                && open.subsets.iter().all(|subset| subset.fits(n_features))
-                && open.scores.iter().flatten().all(|score| score.is_finite())
-                && open.evaluations <= open.scores.iter().flatten().count()
-        });
-        if has_trail && has_best && has_open && self.cache.is_sound(n_features) {
-            Ok(())
-        } else {
-            Err(ColonyError::State("its parts contradict each other".into()))
+        self.parameters.check(self.n_features())?;
+        check_values("desirability", &self.desirability)?;
+        let parts = [
+            ("its pheromone", self.has_sound_trails()),
+            ("its known scores", self.has_sound_cache()),
+            ("its best subset", self.has_sound_best()),
+            ("its history", self.has_sound_history()),
+            ("its open iteration", self.has_sound_open()),
+            ("its credited subsets", self.has_sound_credited()),
+        ];
+        match parts.iter().find(|(_, is_sound)| !is_sound) {
+            None => Ok(()),
+            Some((part, _)) => {
+                let problem = format!("{part} cannot be that of such a colony");
+                Err(ColonyError::State(problem))
+            }
         }
+    }
+
+    fn has_sound_trails(&self) -> bool {
+        let n_features = self.n_features();
+        let tau_min = self.parameters.tau_min;
+        let tau_max = match self.parameters.deposit {
+            Deposit::Best => TAU_MAX,
+            // As many values as a subset has average 1, or a rounding more.
+            Deposit::Credit => n_features as f64 + 1.0,
+        };
+        self.pheromone().len() == n_features
+            && self.size_pheromone().len() == self.sizes().len()
+            && self.pheromone.is_bounded(tau_min, tau_max)
+            && self.size_pheromone.is_bounded(tau_min, TAU_MAX)
+    }
+
+    fn has_sound_cache(&self) -> bool {
+        let mut known = self.cache.iter();
+        known.all(|(subset, score)| subset.fits(self.n_features()) && score.is_finite())
+    }
+
+    /// Whether it is the best of the known subsets of an allowed size.
+    fn has_sound_best(&self) -> bool {
+        let mut allowed = self.cache.iter().filter(|known| self.allows(known.0.len()));
+        let Some(best) = &self.best else {
+            return allowed.next().is_none();
+        };
+        self.allows(best.size)
+            && best.subset.len() == best.size
+            && self.cache.get(&best.subset) == Some(best.score)
+            && self
+                .fitness(best.score, best.size)
+                .total_cmp(&best.fitness)
+                .is_eq()
+            && allowed.all(|(subset, score)| self.fitness(score, subset.len()) <= best.fitness)
+            && best.iteration <= self.iteration()
+            && best.ant < self.ants_of(best.iteration)
+    }
+
+    fn has_sound_history(&self) -> bool {
+        let rows = self.history.iter().enumerate();
+        let evaluations: usize = self.history.iter().map(|row| row.evaluations).sum();
+        let open = self.open.as_ref().map_or(0, |open| open.evaluations);
+        evaluations + open == self.evaluations()
+            && rows.into_iter().all(|(number, row)| {
+                let scored = row.evaluations + row.cache_hits;
+                row.iteration == number
+                    && row.n_ants == self.ants_of(number)
+                    && scored <= row.n_ants
+                    && row.credited <= scored
+                    && row.complete == (scored == row.n_ants)
+            })
+    }
+
+    fn has_sound_open(&self) -> bool {
+        self.open.iter().all(|open| {
+            let ants = self.ants_of(self.iteration());
+            let has_ants = [open.subsets.len(), open.scores.len(), open.credits.len()] == [ants; 3];
+            has_ants
+                && (0..ants).all(|ant| self.has_sound_ant(open, ant))
+                && open.evaluations <= open.scores.iter().flatten().count()
+        })
+    }
+
+    fn has_sound_ant(&self, open: &Iteration, ant: usize) -> bool {
+        let subset = &open.subsets[ant];
+        let has_credit = match &open.credits[ant] {
+            None => true,
+            Some(credit) => {
+                self.parameters.deposit == Deposit::Credit
+                    && open.scores[ant].is_some()
+                    && credit.len() == subset.len()
+                    && credit.iter().all(|value| value.is_finite())
+            }
+        };
+        subset.fits(self.n_features()) && open.scores[ant] == self.cache.get(subset) && has_credit
+    }
+
+    fn has_sound_credited(&self) -> bool {
+        let is_known = |subset| self.cache.get(subset).is_some();
+        self.credited.iter().all(is_known)
+            && (self.credited.is_empty() || self.parameters.deposit == Deposit::Credit)
     }
 }

@@ -41,14 +41,15 @@ impl Subset {
     }
 
     /// The features, ascending.
-    pub fn features(&self) -> impl Iterator<Item = u32> + '_ {
+    pub fn features(&self) -> impl Iterator<Item = u32> + Clone + '_ {
         ones(&self.words)
     }
 
-    /// Whether no feature is `n_features` or above.
+    /// Whether it has a feature, and none that is `n_features` or above.
     #[must_use]
     pub(crate) fn fits(&self, n_features: usize) -> bool {
-        self.words.len() == n_features.div_ceil(u64::BITS as usize)
+        !self.is_empty()
+            && self.words.len() == n_features.div_ceil(u64::BITS as usize)
             && self
                 .features()
                 .all(|feature| (feature as usize) < n_features)
@@ -129,12 +130,6 @@ impl Marks {
         count(&self.words)
     }
 
-    /// Whether no feature is marked.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.words.iter().all(|&word| word == 0)
-    }
-
     /// The marked features as a set.
     #[must_use]
     pub fn to_subset(&self) -> Subset {
@@ -147,7 +142,7 @@ fn position(feature: u32) -> (usize, u64) {
 }
 
 /// The positions of the bits that are set, ascending.
-fn ones(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
+fn ones(words: &[u64]) -> impl Iterator<Item = u32> + Clone + '_ {
     words.iter().zip(0u32..).flat_map(|(&word, block)| {
         let rests = std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
         rests

@@ -108,7 +108,7 @@ fn subsets_have_the_sizes_that_the_ladder_allows() -> Result<(), ColonyError> {
                     .is_sorted_by(|a, b| a < b)
             );
         }
-        colony.tell(&[None; 12])?;
+        colony.tell(&[None::<f64>; 12])?;
         assert!(
             colony
                 .pheromone()
@@ -123,7 +123,7 @@ fn subsets_have_the_sizes_that_the_ladder_allows() -> Result<(), ColonyError> {
 #[test]
 fn a_refused_call_changes_nothing() {
     let mut colony = colony(11);
-    assert_eq!(colony.tell(&[]), Err(ColonyError::NothingAsked));
+    assert_eq!(colony.tell::<f64>(&[]), Err(ColonyError::NothingAsked));
     colony.ask();
     let before = colony.clone();
     let mut scores = [Some(1.0); 12];
@@ -133,7 +133,7 @@ fn a_refused_call_changes_nothing() {
         Err(ColonyError::Score { ant: 8, .. })
     ));
     assert_eq!(
-        colony.tell(&[None]),
+        colony.tell(&[None::<f64>]),
         Err(ColonyError::ScoreCount { given: 1, ants: 12 })
     );
     assert_eq!(

@@ -16,7 +16,7 @@ use crate::random::child_key;
 use crate::record::{Asked, Grown, Made, Record};
 use crate::split::{Counted, Missing, Splitter, Verdict};
 use crate::tree::TreeNode;
-use crate::weights::WeightsOfTrees;
+use crate::tree_weights::WeightsOfTrees;
 
 /// Nodes of at most this many entries are cut at once, column by column until a cut cannot be
 /// bettered, and all below them next, while their rows are in the cache; larger ones wait for a pass

@@ -40,11 +40,11 @@
 //! | `matrix`, `params`, `column`, `binning`, `bins` | how a column is cut into bins |
 //! | `entry`, `sampling`, `rows` | how a training row is kept and drawn |
 //! | `plan`, `layout` | what is to be grown, and its cells as growing trees read them |
-//! | `purity`, `split` | the best cut of a node by a column |
-//! | `draw`, `weights` | the rows of a tree and what they weigh, the columns of a node |
+//! | `purity`, `weights`, `split` | the best cut of a node by a column, and what its rows weigh |
+//! | `draw` | the rows of a tree, the columns of a node |
 //! | `votes`, `credit` | what leaves say of rows, and cuts of columns |
 //! | `tree`, `sketch` | a tree that is kept, while it grows and after |
-//! | `record`, `node`, `grow` | a tree from its root to its leaves, and what it leaves behind |
+//! | `node`, `tree_weights`, `record`, `grow` | a tree from its root to its leaves, and what it leaves behind |
 //! | `ensemble` | all trees, and the threads that share them |
 
 mod binning;
@@ -71,6 +71,7 @@ mod sampling;
 mod sketch;
 mod split;
 mod tree;
+mod tree_weights;
 mod votes;
 mod weights;
 

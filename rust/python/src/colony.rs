@@ -5,192 +5,119 @@
     reason = "Python reads these comments, as numpydoc"
 )]
 
-mod call;
-mod run;
+use std::iter::zip;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use fer_fast_colony::{Colony as Core, ColonyError, IterationSummary, Parameters, Subset};
-use numpy::{PyArray1, PyReadonlyArray1};
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use fer_fast_colony::{Colony, Deposit, Judgement, Parameters};
+use numpy::PyArray1;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyType};
 
-use crate::errors::ParameterError;
-use run::{Request, Stop};
+use crate::convert::{float_vector, natural, subset_array, subset_arrays, summary_dict};
+use crate::errors::{ParameterError, from_colony};
+use crate::parameters::{deposit_named, parameter_dict, range_dict, sizes_named};
+use crate::request::Request;
+use crate::run::{Evaluation, Stop, run};
+use crate::shared::Shared;
 
-/// Ant colony that chooses features.
-///
-/// A node-based Ant Colony System [1]_ with the pheromone bounds of the MAX-MIN Ant System [2]_.
-/// Each ant builds one subset of the features, the caller scores it, and the best subset so far is
-/// reinforced. Use `run` with a fitness, or `ask` and `tell`: both give the same result, whatever
-/// the number of threads.
-///
-/// Parameters
-/// ----------
-/// desirability : ndarray of shape (n_features,), float64
-///     How useful each feature looks by itself: finite, at least 0, not all 0. Only ratios matter.
-/// n_ants : int
-///     Subsets built per iteration.
-/// alpha, beta : float
-///     Exponents, at least 0, of pheromone and desirability in a feature's weight,
-///     ``w = tau**alpha * eta**beta``.
-/// q0 : float
-///     Probability of taking the feature of the largest weight left, ties by the lowest index,
-///     rather than one drawn in proportion to the weights.
-/// rho : float
-///     Share of the pheromone that evaporates per iteration.
-/// xi : float
-///     Share of the way towards `tau_min` that the pheromone of a feature goes when an ant takes
-///     it.
-/// tau_min : float
-///     Lower bound of the pheromone, above 0; the upper bound, where all starts, is 1.
-/// phi : float
-///     Weight of the score in the fitness, ``phi * score + (1 - phi) * (1 - size / n_features)``.
-/// min_features, max_features : int
-///     Sizes of the smallest and the largest subset; a `max_features` of None stands for all. An
-///     ant draws its size from a ladder between them that doubles at each rung, by a trail of its
-///     own.
-/// seed : int
-///     From 0 to 2**64 - 1. An ant's random numbers are those of
-///     ``numpy.random.PCG64(numpy.random.SeedSequence(seed, spawn_key=(iteration, ant)))``.
-///
-/// Raises
-/// ------
-/// ParameterError
-///     If a parameter or a desirability is outside its range.
-///
-/// References
-/// ----------
-/// .. [1] M. Dorigo and L. M. Gambardella, "Ant Colony System: A Cooperative Learning Approach to
-///    the Traveling Salesman Problem", IEEE Transactions on Evolutionary Computation 1(1), 1997.
-/// .. [2] T. Stützle and H. H. Hoos, "MAX-MIN Ant System", Future Generation Computer Systems
-///    16(8), 2000.
-#[pyclass(frozen, module = "fer_fast._core")]
-pub struct Colony {
-    core: Mutex<Core>,
-    is_running: AtomicBool,
-}
+/// The defaults of Python's keywords are those of the crate.
+const DEFAULTS: Parameters = Parameters::for_deposit(Deposit::Best);
 
-/// Keeps the colony's state to one caller until it is dropped.
-struct Turn<'a>(&'a AtomicBool);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
-impl Colony {
-    /// The state, for a moment: whoever holds it must not run Python, nor wait to do so.
-    fn core(&self, py: Python<'_>) -> MutexGuard<'_, Core> {
-        // A panic cannot happen halfway through a change that a later call would trip over.
-        self.core
-            .lock_py_attached(py)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The right to change the state: a fitness or a callback does not have it.
-    fn turn(&self) -> PyResult<Turn<'_>> {
-        if self.is_running.swap(true, Ordering::Acquire) {
-            return Err(PyRuntimeError::new_err(
-                "the colony is running: a fitness, a callback or another thread may read it, \
-                 but must not call ask, tell or run",
-            ));
-        }
-        Ok(Turn(&self.is_running))
-    }
-
-    /// Builds the next subsets, if none are open, without holding the interpreter.
-    fn build(&self, py: Python<'_>) {
-        py.detach(|| {
-            self.core
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .ask();
-        });
-    }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that map_err wants"
-)]
-fn to_python(error: ColonyError) -> PyErr {
-    match error {
-        ColonyError::NothingAsked => PyRuntimeError::new_err(error.to_string()),
-        _ => ParameterError::new_err(error.to_string()),
-    }
-}
-
-fn subset_array<'py>(py: Python<'py>, subset: &Subset) -> Bound<'py, PyArray1<i64>> {
-    let features: Vec<i64> = subset.features().map(i64::from).collect();
-    PyArray1::from_vec(py, features)
-}
-
-fn summary_dict<'py>(py: Python<'py>, row: &IterationSummary) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("iteration", row.iteration)?;
-    dict.set_item("best_score", row.best_score)?;
-    dict.set_item("best_fitness", row.best_fitness)?;
-    dict.set_item("mean_score", row.mean_score)?;
-    dict.set_item("best_size", row.best_size)?;
-    dict.set_item("mean_size", row.mean_size)?;
-    dict.set_item("evaluations", row.evaluations)?;
-    dict.set_item("cache_hits", row.cache_hits)?;
-    dict.set_item("complete", row.complete)?;
-    Ok(dict)
-}
+#[doc = include_str!("colony.txt")]
+#[pyclass(frozen, name = "Colony", module = "fer_fast._core")]
+pub struct PyColony(Shared);
 
 #[pymethods]
-impl Colony {
+impl PyColony {
     #[new]
-    #[pyo3(signature = (
-        desirability, *, n_ants=20, alpha=1.1, beta=1.5, q0=0.9, rho=0.2, xi=0.2, tau_min=0.05,
-        phi=0.99, min_features=1, max_features=None, seed=0
-    ))]
+    #[pyo3(
+        signature = (
+            desirability, *, n_ants=DEFAULTS.n_ants as i128, alpha=DEFAULTS.alpha,
+            beta=DEFAULTS.beta, q0=DEFAULTS.q0, rho=DEFAULTS.rho, xi=None, tau_min=None,
+            phi=DEFAULTS.phi, deposit=DEFAULTS.deposit.name(), sizes=DEFAULTS.sizes.name(),
+            min_features=DEFAULTS.min_features as i128, max_features=None, tau0=None,
+            seed=i128::from(DEFAULTS.seed)
+        ),
+        text_signature = "(desirability, *, n_ants=20, alpha=1.1, beta=1.5, q0=0.9, rho=0.2, \
+            xi=None, tau_min=None, phi=0.99, deposit='best', sizes='learned', min_features=1, \
+            max_features=None, tau0=None, seed=0)"
+    )]
     #[expect(
         clippy::too_many_arguments,
         reason = "keyword arguments of the Python constructor"
     )]
     fn new(
-        py: Python<'_>,
         desirability: &Bound<'_, PyAny>,
         n_ants: i128,
         alpha: f64,
         beta: f64,
         q0: f64,
         rho: f64,
-        xi: f64,
-        tau_min: f64,
+        xi: Option<f64>,
+        tau_min: Option<f64>,
         phi: f64,
+        deposit: &str,
+        sizes: &str,
         min_features: i128,
         max_features: Option<i128>,
+        tau0: Option<&Bound<'_, PyAny>>,
         seed: i128,
     ) -> PyResult<Self> {
+        let deposit = deposit_named(deposit)?;
+        let defaults = Parameters::for_deposit(deposit);
         let parameters = Parameters {
             n_ants: natural("n_ants", n_ants)?,
             alpha,
             beta,
             q0,
             rho,
-            xi,
-            tau_min,
+            xi: xi.unwrap_or(defaults.xi),
+            tau_min: tau_min.unwrap_or(defaults.tau_min),
             phi,
+            deposit,
+            sizes: sizes_named(sizes)?,
             min_features: natural("min_features", min_features)?,
             max_features: max_features
                 .map(|size| natural("max_features", size))
                 .transpose()?,
             seed: natural("seed", seed)?,
         };
-        let desirability = float_vector(py, desirability)?;
-        let core = Core::new(&desirability, parameters).map_err(to_python)?;
-        Ok(Self {
-            core: Mutex::new(core),
-            is_running: AtomicBool::new(false),
-        })
+        let desirability = float_vector("desirability", desirability)?;
+        let mut core = Colony::new(&desirability, parameters).map_err(from_colony)?;
+        if let Some(tau0) = tau0 {
+            let tau0 = float_vector("tau0", tau0)?;
+            core = core.with_trail(&tau0).map_err(from_colony)?;
+        }
+        Ok(Self(Shared::new(core)))
+    }
+
+    /// Return the parameters that a colony has by default.
+    ///
+    /// Parameters
+    /// ----------
+    /// deposit : {"best", "credit"}
+    ///
+    /// Returns
+    /// -------
+    /// parameters : dict of str to float, int, str or None
+    ///     By the names of the constructor's keywords, without `tau0`.
+    #[staticmethod]
+    #[pyo3(
+        signature = (deposit=DEFAULTS.deposit.name()),
+        text_signature = "(deposit='best')"
+    )]
+    fn default_parameters<'py>(py: Python<'py>, deposit: &str) -> PyResult<Bound<'py, PyDict>> {
+        parameter_dict(py, &Parameters::for_deposit(deposit_named(deposit)?))
+    }
+
+    /// Return the least and the greatest value that each number among the parameters may have.
+    ///
+    /// Returns
+    /// -------
+    /// ranges : dict of str to tuple of (int, int) or (float, float)
+    ///     `min_features` and `max_features` are bounded by the number of features as well.
+    #[staticmethod]
+    fn parameter_ranges(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        range_dict(py)
     }
 
     /// Return the subsets of the open iteration, one per ant; open one if none is.
@@ -207,13 +134,10 @@ impl Colony {
     /// RuntimeError
     ///     If the colony is running.
     fn ask<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray1<i64>>>> {
-        let _turn = self.turn()?;
-        self.build(py);
-        let subsets = self.core(py).ask().to_vec();
-        Ok(subsets
-            .iter()
-            .map(|subset| subset_array(py, subset))
-            .collect())
+        let _turn = self.0.turn()?;
+        self.0.build(py);
+        let subsets = self.0.core(py).ask().to_vec();
+        Ok(subset_arrays(py, &subsets))
     }
 
     /// Return the ants of the open iteration whose subsets have no known score.
@@ -230,31 +154,97 @@ impl Colony {
     /// RuntimeError
     ///     If no iteration is open.
     fn unscored(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
-        self.core(py).unscored().map_err(to_python)
+        self.0.core(py).unscored().map_err(from_colony)
     }
 
-    /// Score the subsets of the open iteration and close it by the global pheromone update.
+    /// Score the subset of one ant of the open iteration, and every equal one.
+    ///
+    /// A score is a pure function of the subset: one that has a score keeps it. The order in which
+    /// ants are recorded makes no difference.
+    ///
+    /// Parameters
+    /// ----------
+    /// ant : int
+    ///     Counted from 0.
+    /// score : float
+    ///     Higher is better.
+    /// credit : array-like of shape (size,), or None
+    ///     What each feature of the subset earned, in the subset's order; only a colony that
+    ///     deposits credit heeds it, and such a colony wants it.
+    ///
+    /// Raises
+    /// ------
+    /// ParameterError
+    ///     If there is no such ant, the score or a credit is NaN or infinite, or the credit is
+    ///     missing or of another size than the subset; the colony is then as it was.
+    /// RuntimeError
+    ///     If no iteration is open, or the colony is running.
+    #[pyo3(signature = (ant, score, credit=None))]
+    fn record(
+        &self,
+        py: Python<'_>,
+        ant: i128,
+        score: f64,
+        credit: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let judgement = judgement(score, credit)?;
+        let ant: usize = natural("ant", ant)?;
+        let _turn = self.0.turn()?;
+        self.0.core(py).record(ant, judgement).map_err(from_colony)
+    }
+
+    /// Close the open iteration by the global pheromone update, whether or not all ants have a
+    /// score.
+    ///
+    /// Raises
+    /// ------
+    /// RuntimeError
+    ///     If no iteration is open, or the colony is running.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let _turn = self.0.turn()?;
+        self.0.core(py).close().map_err(from_colony)
+    }
+
+    /// Score the subsets of the open iteration and close it: `record` for each ant, then `close`.
     ///
     /// Parameters
     /// ----------
     /// scores : sequence of float or None, of length n_ants
     ///     Higher is better. None stands for an ant that was not evaluated; it takes the score of
     ///     an equal subset if there is one, and has no part in the update otherwise.
+    /// credit : sequence of array-like or None, of length n_ants; or None
+    ///     The credit that belongs to each score, as `record` takes it.
     ///
     /// Raises
     /// ------
     /// ParameterError
-    ///     If a score is NaN or infinite, or there is not one per ant; the colony is then as it
-    ///     was.
+    ///     If `record` would refuse a score or a credit, or there is not one per ant; the colony is
+    ///     then as it was.
     /// RuntimeError
     ///     If no iteration is open, or the colony is running.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "extracted from a Python sequence"
-    )]
-    fn tell(&self, py: Python<'_>, scores: Vec<Option<f64>>) -> PyResult<()> {
-        let _turn = self.turn()?;
-        self.core(py).tell(&scores).map_err(to_python)
+    #[pyo3(signature = (scores, credit=None))]
+    fn tell(
+        &self,
+        py: Python<'_>,
+        scores: Vec<Option<f64>>,
+        credit: Option<Vec<Option<Bound<'_, PyAny>>>>,
+    ) -> PyResult<()> {
+        let credit = credit.unwrap_or_else(|| vec![None; scores.len()]);
+        let (n_scores, n_credits) = (scores.len(), credit.len());
+        if n_credits != n_scores {
+            return Err(ParameterError::new_err(format!(
+                "{n_credits} credits for {n_scores} scores: give one, or None, per ant"
+            )));
+        }
+        let judgements = zip(scores, &credit)
+            .map(|(score, credit)| {
+                score
+                    .map(|score| judgement(score, credit.as_ref()))
+                    .transpose()
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        let _turn = self.0.turn()?;
+        self.0.core(py).tell(&judgements).map_err(from_colony)
     }
 
     /// Run iterations: build the subsets, score each with `fitness`, update the pheromone.
@@ -262,24 +252,35 @@ impl Colony {
     /// A subset that has a score is never scored again. Of an iteration's subsets the largest are
     /// scored first, equally large ones in the order of their ants. Whenever a run ends before its
     /// last iteration is complete, what was scored is kept, and the next run scores the rest: the
-    /// two together give what one uninterrupted run gives. Ctrl-C ends a run in that way too, once
-    /// the evaluations under way have ended. A second one, or one while a run is ending by an
-    /// exception, raises KeyboardInterrupt and leaves them behind: they go on, unheeded, until
-    /// they end or the process does. What the handler of another signal raises is treated alike,
-    /// but the first one is raised too.
+    /// two together give what one uninterrupted run gives.
+    ///
+    /// Ctrl-C, or a KeyboardInterrupt of the fitness or the callback, ends a run in that way too.
+    /// With one thread it ends the evaluation under way as well; with several it waits for those
+    /// under way, and a second one, or one while a run is ending by an exception, raises
+    /// KeyboardInterrupt and leaves them behind: they go on, unheeded, until they end or the
+    /// process does. What the handler of another signal raises, and a SystemExit, is treated
+    /// alike, but the first one is raised too.
     ///
     /// Parameters
     /// ----------
     /// fitness : callable
     ///     Takes a subset, an ascending int64 array of feature indices, and returns a finite
-    ///     number, higher is better. It must be a pure function, and safe to call from `n_jobs`
+    ///     number, higher is better, or a pair of such a number and an array of one credit per
+    ///     feature of the subset. It must be a pure function, and safe to call from `n_jobs`
     ///     threads at once. By raising `EvaluationCut` it leaves the ant without a score; if the
-    ///     run ends in that iteration, the next run scores it.
+    ///     run ends in that iteration, the next run scores it. In a run that has a time budget
+    ///     `EvaluationCut` says that it is spent, and the run ends.
+    ///
+    ///     If it has a method `next_iteration`, that is called before the first evaluation of
+    ///     every iteration, in the thread that called `run`, with the list `credited`: a credit may
+    ///     depend on it, and on nothing else that changes, so that a restored colony goes on
+    ///     exactly.
     /// n_iterations : int
     ///     Iterations to close, an open one included.
     /// n_jobs : int
     ///     Threads that call `fitness`; -1 stands for one per core. The result does not depend on
-    ///     it, unless the run ends early.
+    ///     it, unless the run ends early. One is the thread that called `run`; more are threads of
+    ///     their own, with copies of the caller's context variables.
     /// time_budget : float or None
     ///     Seconds after which no further evaluation starts. The first one always does, so that a
     ///     run has a result.
@@ -288,7 +289,7 @@ impl Colony {
     ///     the order in which they end. A true return value ends the run. It may read the colony.
     /// interrupt_grace : float or None
     ///     Seconds for which the first Ctrl-C, or exception of another signal's handler, waits for
-    ///     evaluations under way; None: until they end.
+    ///     evaluations under way in other threads; None: until they end.
     ///
     /// Returns
     /// -------
@@ -298,9 +299,9 @@ impl Colony {
     /// Raises
     /// ------
     /// TypeError
-    ///     If `fitness` returns something that is not a number.
+    ///     If `fitness` returns something that is not a number, nor a number and an array.
     /// ValueError
-    ///     If `fitness` returns NaN or an infinity.
+    ///     If `fitness` returns NaN or an infinity, or a credit that `record` would refuse.
     /// RuntimeError
     ///     If the colony is running already.
     /// Exception
@@ -315,7 +316,7 @@ impl Colony {
     fn run(
         &self,
         py: Python<'_>,
-        fitness: Py<PyAny>,
+        fitness: &Bound<'_, PyAny>,
         n_iterations: i128,
         n_jobs: isize,
         time_budget: Option<f64>,
@@ -323,7 +324,6 @@ impl Colony {
         interrupt_grace: Option<f64>,
     ) -> PyResult<&'static str> {
         let request = Request::new(
-            py,
             fitness,
             natural("n_iterations", n_iterations)?,
             n_jobs,
@@ -331,33 +331,55 @@ impl Colony {
             callback,
             interrupt_grace,
         )?;
-        let _turn = self.turn()?;
-        run::run(py, self, &request).map(Stop::name)
+        let _turn = self.0.turn()?;
+        run(py, &self.0, &request).map(Stop::name)
     }
 
-    /// The best subset so far, ascending int64 feature indices; None until one is scored.
+    /// The subset to take, ascending int64 feature indices; None until one is scored.
+    ///
+    /// It is `best_subset`, once there is one. With ``deposit="credit"`` and subsets of one size it
+    /// is until then, while sizes are annealed, what an ant takes that never draws: the features of
+    /// the largest weight. Of many features either does as well on new rows; of few, those of the
+    /// largest weight need not go together, and only a score tells.
+    #[getter]
+    fn answer<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<i64>>> {
+        let answer = self.0.core(py).answer();
+        answer.map(|subset| subset_array(py, &subset))
+    }
+
+    /// The subsets whose credit was deposited last, one per ant, in the order of the ants.
+    ///
+    /// They are those of the last closed iteration in which any credit was given.
+    #[getter]
+    fn credited<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyArray1<i64>>> {
+        let subsets = self.0.core(py).credited().to_vec();
+        subset_arrays(py, &subsets)
+    }
+
+    /// The fittest subset so far of an allowed size, ascending int64 feature indices; None until
+    /// one is scored.
     #[getter]
     fn best_subset<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<i64>>> {
-        let subset = self.core(py).best().map(|best| best.subset.clone());
+        let subset = self.0.core(py).best().map(|best| best.subset.clone());
         subset.map(|subset| subset_array(py, &subset))
     }
 
     /// The best subset's score; None until one is scored.
     #[getter]
     fn best_score(&self, py: Python<'_>) -> Option<f64> {
-        self.core(py).best().map(|best| best.score)
+        self.0.core(py).best().map(|best| best.score)
     }
 
     /// The best subset's fitness; None until one is scored.
     #[getter]
     fn best_fitness(&self, py: Python<'_>) -> Option<f64> {
-        self.core(py).best().map(|best| best.fitness)
+        self.0.core(py).best().map(|best| best.fitness)
     }
 
     /// The pheromone of every feature, float64 of shape (n_features,).
     #[getter]
     fn pheromone<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        let values = self.core(py).pheromone().to_vec();
+        let values = self.0.core(py).pheromone().to_vec();
         PyArray1::from_vec(py, values)
     }
 
@@ -365,7 +387,7 @@ impl Colony {
     #[getter]
     fn size_pheromone<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (sizes, trail) = {
-            let core = self.core(py);
+            let core = self.0.core(py);
             (core.sizes(), core.size_pheromone().to_vec())
         };
         let dict = PyDict::new(py);
@@ -378,36 +400,44 @@ impl Colony {
     /// One dictionary per iteration, the open one included once one of its ants has a score.
     ///
     /// Keys: `iteration`, counted from 0; `best_score`, `best_fitness` and `best_size` of the best
-    /// subset up to then; `mean_score` of the ants that have one; `mean_size` of all; `evaluations`
-    /// and `cache_hits` of this iteration; `complete`, whether every ant has a score.
+    /// subset up to then; `mean_score` of the ants that have one; `mean_size` of all; `n_ants`,
+    /// `evaluations` and `cache_hits` of this iteration; `credited`, how many of its ants have a
+    /// credit to deposit; `complete`, whether every ant has a score.
     #[getter]
     fn history<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let rows = self.core(py).history();
+        let rows = self.0.core(py).history();
         rows.iter().map(|row| summary_dict(py, row)).collect()
     }
 
     /// The number of features.
     #[getter]
     fn n_features(&self, py: Python<'_>) -> usize {
-        self.core(py).n_features()
+        self.0.core(py).n_features()
     }
 
-    /// The number of ants.
+    /// The number of ants, of an iteration whose sizes are not annealed.
     #[getter]
     fn n_ants(&self, py: Python<'_>) -> usize {
-        self.core(py).parameters().n_ants
+        self.0.core(py).parameters().n_ants
+    }
+
+    /// All parameters but `desirability` and `tau0`, by the constructor's keywords.
+    #[getter]
+    fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let parameters = self.0.core(py).parameters().clone();
+        parameter_dict(py, &parameters)
     }
 
     /// The number of closed iterations.
     #[getter]
     fn iteration(&self, py: Python<'_>) -> usize {
-        self.core(py).iteration()
+        self.0.core(py).iteration()
     }
 
     /// The number of different subsets that have a score.
     #[getter]
     fn evaluations(&self, py: Python<'_>) -> usize {
-        self.core(py).evaluations()
+        self.0.core(py).evaluations()
     }
 
     /// Return the whole colony as JSON: trails, known scores, history and the open iteration.
@@ -418,8 +448,8 @@ impl Colony {
     ///     What `from_json` restores.
     fn to_json(&self, py: Python<'_>) -> PyResult<String> {
         // A copy, so that nobody waits for the formatting.
-        let core = self.core(py).clone();
-        py.detach(|| core.to_json()).map_err(to_python)
+        let core = self.0.core(py).clone();
+        py.detach(|| core.to_json()).map_err(from_colony)
     }
 
     /// Restore a colony from what `to_json` returned; it goes on exactly as that one would have.
@@ -434,11 +464,8 @@ impl Colony {
     ///     If `text` is no such colony, or one of another version.
     #[classmethod]
     fn from_json(_class: &Bound<'_, PyType>, py: Python<'_>, text: &str) -> PyResult<Self> {
-        let core = py.detach(|| Core::from_json(text)).map_err(to_python)?;
-        Ok(Self {
-            core: Mutex::new(core),
-            is_running: AtomicBool::new(false),
-        })
+        let core = py.detach(|| Colony::from_json(text)).map_err(from_colony)?;
+        Ok(Self(Shared::new(core)))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
@@ -447,7 +474,7 @@ impl Colony {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let core = self.core(py);
+        let core = self.0.core(py);
         format!(
             "Colony(n_features={}, n_ants={}, iteration={}, best_score={})",
             core.n_features(),
@@ -459,29 +486,15 @@ impl Colony {
     }
 }
 
-/// A number that is not negative and fits its type; the core checks its range.
-fn natural<T: TryFrom<i128>>(name: &str, value: i128) -> PyResult<T> {
-    T::try_from(value).map_err(|_| {
-        ParameterError::new_err(format!(
-            "{name} is {value}: it must lie between 0 and 2**64 - 1"
-        ))
+fn judgement(score: f64, credit: Option<&Bound<'_, PyAny>>) -> PyResult<Judgement> {
+    let credit = credit.map(|credit| float_vector("a credit", credit));
+    Ok(Judgement {
+        score,
+        credit: credit.transpose()?,
     })
 }
 
-/// Any one-dimensional array-like of numbers, as numpy would convert it.
-fn float_vector(py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
-    let float64 = numpy::dtype::<f64>(py);
-    // A copy: a field of a packed record array is not aligned, which `as_array` does not see.
-    let array = py
-        .import("numpy")?
-        .call_method1("array", (values, float64))?;
-    let array: PyReadonlyArray1<'_, f64> = array.extract().map_err(|_| {
-        PyTypeError::new_err("desirability must be a one-dimensional array of numbers")
-    })?;
-    Ok(array.as_array().to_vec())
-}
-
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<Colony>()?;
-    module.add_class::<run::Evaluation>()
+    module.add_class::<PyColony>()?;
+    module.add_class::<Evaluation>()
 }

@@ -1,16 +1,19 @@
-//! What Python hands over, as the forest wants it, and what the forest hands back.
+//! What Python hands over, as the crates want it, and what they hand back.
 
 use std::num::NonZero;
 
+use fer_fast_colony::{IterationSummary, Subset};
 use fer_fast_forest::{Error, Matrix};
 use numpy::ndarray::Array2;
 use numpy::{
-    Element, IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+    Element, IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2,
+    PyUntypedArrayMethods,
 };
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-use crate::errors::EvaluationCut;
+use crate::errors::{EvaluationCut, ParameterError};
 
 /// Borrow a C-contiguous matrix.
 pub fn as_matrix<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Matrix<'a>> {
@@ -46,6 +49,58 @@ pub fn as_threads(n_threads: isize) -> usize {
 /// The cores that this process may use.
 pub fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Take over a number that is not negative and fits its type; the crates check its range.
+pub fn natural<T: TryFrom<i128>>(name: &str, value: i128) -> PyResult<T> {
+    T::try_from(value).map_err(|_| {
+        ParameterError::new_err(format!(
+            "{name} is {value}: it must lie between 0 and 2**64 - 1"
+        ))
+    })
+}
+
+/// Copy any one-dimensional array-like of numbers, as `NumPy` would convert it.
+pub fn float_vector(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    let py = values.py();
+    let float64 = numpy::dtype::<f64>(py);
+    // A copy: a field of a packed record array is not aligned, which `as_array` does not see.
+    let array = py
+        .import("numpy")?
+        .call_method1("array", (values, float64))?;
+    let array: PyReadonlyArray1<'_, f64> = array.extract().map_err(|_| {
+        PyTypeError::new_err(format!("{name} must be a one-dimensional array of numbers"))
+    })?;
+    Ok(array.as_array().to_vec())
+}
+
+/// A subset as Python sees it: ascending feature indices.
+pub fn subset_array<'py>(py: Python<'py>, subset: &Subset) -> Bound<'py, PyArray1<i64>> {
+    let features: Vec<i64> = subset.features().map(i64::from).collect();
+    PyArray1::from_vec(py, features)
+}
+
+/// Several subsets as Python sees them.
+pub fn subset_arrays<'py>(py: Python<'py>, subsets: &[Subset]) -> Vec<Bound<'py, PyArray1<i64>>> {
+    let arrays = subsets.iter().map(|subset| subset_array(py, subset));
+    arrays.collect()
+}
+
+/// An iteration's summary as Python sees it.
+pub fn summary_dict<'py>(py: Python<'py>, row: &IterationSummary) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("iteration", row.iteration)?;
+    dict.set_item("best_score", row.best_score)?;
+    dict.set_item("best_fitness", row.best_fitness)?;
+    dict.set_item("mean_score", row.mean_score)?;
+    dict.set_item("best_size", row.best_size)?;
+    dict.set_item("mean_size", row.mean_size)?;
+    dict.set_item("n_ants", row.n_ants)?;
+    dict.set_item("evaluations", row.evaluations)?;
+    dict.set_item("cache_hits", row.cache_hits)?;
+    dict.set_item("credited", row.credited)?;
+    dict.set_item("complete", row.complete)?;
+    Ok(dict)
 }
 
 /// Move numbers to a `NumPy` matrix of so many columns.

@@ -1,6 +1,7 @@
 //! The exceptions that the extension raises: those of Rust, and those of Python that it borrows.
 
-use pyo3::exceptions::PyException;
+use fer_fast_colony::ColonyError;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::{create_exception, import_exception};
 
@@ -15,4 +16,15 @@ import_exception!(fer_fast.errors, ParameterError);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("EvaluationCut", module.py().get_type::<EvaluationCut>())
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err wants"
+)]
+pub fn from_colony(error: ColonyError) -> PyErr {
+    match error {
+        ColonyError::NothingAsked => PyRuntimeError::new_err(error.to_string()),
+        _ => ParameterError::new_err(error.to_string()),
+    }
 }

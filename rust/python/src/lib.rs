@@ -1,9 +1,14 @@
 //! Python bindings of the colony and the forest: the extension module `fer_fast._core`.
 
+mod call;
 mod colony;
 mod convert;
 mod errors;
 mod forest;
+mod parameters;
+mod request;
+mod run;
+mod shared;
 mod signals;
 mod trees;
 

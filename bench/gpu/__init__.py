@@ -1,0 +1,1 @@
+"""Measuring features on a GPU, and proving them there; README.md says how."""

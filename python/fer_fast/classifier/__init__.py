@@ -1,0 +1,1 @@
+"""What a classifier says: scores of its predictions, calibration of its probabilities."""

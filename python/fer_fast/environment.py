@@ -1,0 +1,120 @@
+"""The machine, its user and the installation: CPUs, the home folder, packages and their install."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fer_fast.errors import ParameterError
+
+PACKAGES = ("fer-fast", "numpy", "scikit-learn", "onnx")
+"""What every installation needs."""
+
+TRAIN_PACKAGES = ("tensorflow", "keras", "tf2onnx", "imbalanced-learn", "h5py")
+"""What the extra ``train`` adds."""
+
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+"""Two distributions of one package, of which exactly one may be there."""
+
+PIP = f"{sys.executable} -m pip"
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may keep busy.
+
+    That is the least of the CPUs of the machine, those of the process' affinity, and the quota of
+    its control group, which is what ``docker run --cpus 2`` sets; a quota of a part counts whole.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cpus = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    quota = _cgroup_quota(_CGROUP)
+    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
+
+
+def _cgroup_quota(root: Path) -> float | None:
+    """Return the CPUs' worth of time that a control group grants per period; None: no limit."""
+    try:
+        if (root / "cpu.max").exists():
+            quota, period = (root / "cpu.max").read_text().split()
+        else:
+            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text()
+            period = (root / "cpu" / "cpu.cfs_period_us").read_text()
+        granted = float(quota) / float(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+    return granted if granted > 0 else None
+
+
+def user_path(name: str | Path) -> Path:
+    """Return the path of a name that a person typed, ``~`` being the home folder.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such home folder.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise ParameterError(
+            f"{name} starts in a home folder that does not exist here",
+            hint="give the path in full, or set HOME",
+        ) from error
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those distributions that are installed, by name."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def missing_modules(names: Iterable[str]) -> list[str]:
+    """Return those modules that cannot be imported here."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def install_line(extra: str) -> str:
+    """Return the line to type for one of the package's extras."""
+    return f"{PIP} install 'fer-fast[{extra}]'"
+
+
+def child_environment() -> dict[str, str]:
+    """Return the variables of this process' environment that a Python child is to have.
+
+    An empty part of ``PYTHONPATH`` would put the folder where the user stands on its path, and a
+    warning that some package gives is no failure of what it was started for. ONNX Runtime reports
+    its use to its maker unless it is told not to.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    path = os.pathsep.join(filter(None, kept.get("PYTHONPATH", "").split(os.pathsep)))
+    return kept | {"PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1"}
+
+
+_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What the linear algebra beneath NumPy, SciPy and TensorFlow reads when it is loaded."""
+
+
+def thread_variables(jobs: int) -> dict[str, str]:
+    """Return the variables that keep libraries to `jobs` threads, or to fewer that are set."""
+    return {name: str(_fewer(os.environ.get(name, ""), max(1, jobs))) for name in _POOLS}
+
+
+def _fewer(asked: str, jobs: int) -> int:
+    return min(int(asked), jobs) if asked.isdecimal() and int(asked) else jobs
+
+
+def limit_threads(jobs: int) -> None:
+    """Keep libraries that this process loads from now on to `jobs` threads."""
+    os.environ.update(thread_variables(jobs))

@@ -1,0 +1,229 @@
+"""The one place that knows the order of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_fast.balance.smote import balance_classes, require_balancing
+from fer_fast.classifier.calibration import (
+    CalibrationReport,
+    calibration_error,
+    fit_temperature,
+)
+from fer_fast.classifier.scores import HeldOutScores, score_held_out
+from fer_fast.errors import DataError
+from fer_fast.faces.dataset import Rows, Split
+from fer_fast.faces.duplicates import own_rows, shared_across_splits
+from fer_fast.features import FaceFeatures, extract, mirrored_features
+from fer_fast.forest.subset import SubsetClassifier, fit_classifier
+from fer_fast.progress import SILENT, Clock, Reporter
+from fer_fast.runs.result import RunResult
+from fer_fast.selection.baselines import baseline_subsets
+from fer_fast.selection.desirability import anova_f, scaled_scores
+from fer_fast.selection.search import make_fitness, search
+from fer_fast.settings import (
+    ColonySettings,
+    FitnessSettings,
+    ForestSettings,
+    RunSettings,
+    Settings,
+)
+
+KeepSelection = Callable[[NDArray[np.int64], int], None]
+"""Given the subset and the number of features there were as soon as the search is over."""
+
+
+def run_pipeline(
+    settings: Settings,
+    *,
+    keep_selection: KeepSelection | None = None,
+    reporter: Reporter = SILENT,
+) -> RunResult:
+    """Run every stage: fit on Training, decide on PublicTest, report on PrivateTest.
+
+    Parameters
+    ----------
+    settings : Settings
+    keep_selection : callable or None
+        Given the subset and the number of features there were as soon as the search is over: what
+        comes after takes long enough to be interrupted.
+    reporter : Reporter
+
+    Raises
+    ------
+    FerFastError
+        If the user can mend what went wrong.
+    SelectionInterrupted
+        On Ctrl-C while the colony searches.
+    """
+    require_balancing(settings.balance)
+    clock = Clock()
+    features = extract(settings, reporter=reporter, clock=clock)
+    test = _test_faces(features)
+    F, training = _training_rows(features, settings, clock, reporter)
+    run = settings.section(RunSettings)
+    with clock.stage("selection"):
+        fitness = make_fitness(
+            training,
+            _rows(features, Split.PUBLIC_TEST),
+            settings.section(FitnessSettings),
+            settings.section(ForestSettings),
+            seed=run.seed,
+            # Threads that no ant needs grow an evaluation's trees.
+            n_jobs=max(1, run.jobs // settings.ants),
+        )
+        found = search(
+            scaled_scores(F), fitness, settings.section(ColonySettings), run, reporter=reporter
+        )
+    if keep_selection is not None:
+        keep_selection(found.subset, len(F))
+
+    final = _FinalForests(training, test, settings.section(ForestSettings), run)
+    others = baseline_subsets(F, len(found.subset), random_state=run.seed)
+    with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
+        with clock.stage("classifier"):
+            classifier, scores = final.fit_and_score(found.subset)
+            task.advance(status="chosen features")
+        with clock.stage("baselines"):
+            baselines = {}
+            for name, columns in others.items():
+                baselines[name] = final.fit_and_score(columns)[1]
+                task.advance(status=name.replace("_", " "))
+    with clock.stage("calibration"):
+        calibration = _calibrate(classifier, features, test)
+    return RunResult(
+        settings=settings,
+        dataset=features.dataset,
+        device=features.session.device,
+        model=features.model,
+        model_digest=features.session.model_digest,
+        classifier=classifier,
+        scores=scores,
+        calibration=calibration,
+        baselines=baselines,
+        search=found,
+        timings=clock.seconds,
+    )
+
+
+@dataclass(frozen=True)
+class _TestFaces:
+    """What a forest is scored on.
+
+    Attributes
+    ----------
+    rows : Rows
+    shared : ndarray of shape (n_test,), bool
+        Whose exact image stands in another split too.
+    class_names : tuple of str
+    own_labels : ndarray of shape (n_test,), int64, or None
+        What the faces came with, where others stand in `rows`.
+    """
+
+    rows: Rows
+    shared: NDArray[np.bool_]
+    class_names: tuple[str, ...]
+    own_labels: NDArray[np.int64] | None
+
+    def score(self, classifier: SubsetClassifier) -> HeldOutScores:
+        return score_held_out(
+            self.rows.y,
+            classifier.predict(self.rows.X),
+            self.shared,
+            self.class_names,
+            y_own=self.own_labels,
+        )
+
+
+def _test_faces(features: FaceFeatures) -> _TestFaces:
+    """Return the test faces; refuse those that all stand in another split too."""
+    dataset = features.dataset
+    test = dataset.rows(Split.PRIVATE_TEST)
+    shared = shared_across_splits(dataset)[test]
+    if shared.all():
+        raise DataError(
+            f"{dataset.source} has no test face whose exact image stands in its own split alone",
+            hint="give a data set whose test faces are not its training faces",
+        )
+    own = dataset.own_labels
+    return _TestFaces(
+        _rows(features, Split.PRIVATE_TEST),
+        shared,
+        dataset.class_names,
+        None if own is None else own[test].astype(np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class _FinalForests:
+    """Fits the same forest on one subset after another, and scores it on the same test faces."""
+
+    training: Rows
+    test: _TestFaces
+    forest: ForestSettings
+    run: RunSettings
+
+    def fit_and_score(self, subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
+        classifier = fit_classifier(
+            self.training.X,
+            self.training.y,
+            subset,
+            engine=self.forest.forest,
+            n_estimators=self.forest.trees,
+            random_state=self.run.seed,
+            n_jobs=self.run.jobs,
+        )
+        return classifier, self.test.score(classifier)
+
+
+def _calibrate(
+    classifier: SubsetClassifier, features: FaceFeatures, test: _TestFaces
+) -> CalibrationReport:
+    """Fit on the PublicTest faces that the forest has not seen, and measure on such test faces."""
+    n_classes = len(test.class_names)
+    seen = features.dataset.rows(Split.PUBLIC_TEST)
+    rows = own_rows(features.dataset, Split.PUBLIC_TEST)
+    # Where none is left, memory is better than nothing.
+    rows = rows if len(rows) else seen
+    y = features.dataset.labels[rows].astype(np.int64)
+    calibration = fit_temperature(classifier.predict_proba(features.X[rows], n_classes), y)
+    own = ~test.shared
+    said = classifier.predict_proba(test.rows.X[own], n_classes)
+    return CalibrationReport(
+        calibration,
+        calibration_error(said, test.rows.y[own]),
+        calibration_error(calibration.apply(said), test.rows.y[own]),
+    )
+
+
+def _rows(features: FaceFeatures, split: Split) -> Rows:
+    rows = features.dataset.rows(split)
+    return Rows(features.X[rows], features.dataset.labels[rows].astype(np.int64))
+
+
+def _training_rows(
+    features: FaceFeatures, settings: Settings, clock: Clock, reporter: Reporter
+) -> tuple[NDArray[np.float64], Rows]:
+    """Return F of the real Training rows, and the rows that the forests are fitted on."""
+    if settings.mirror:
+        with clock.stage("mirror"):
+            X_mirrored = mirrored_features(features, settings, reporter=reporter)
+    with clock.stage("balance"):
+        training = _rows(features, Split.TRAINING)
+        if settings.mirror:
+            training = Rows(np.concatenate([training.X, X_mirrored]), np.tile(training.y, 2))
+        F = anova_f(training.X, training.y)
+        X, y = balance_classes(
+            training.X,
+            training.y,
+            settings.balance,
+            random_state=settings.seed,
+            n_jobs=settings.jobs,
+            class_names=features.dataset.class_names,
+            reporter=reporter,
+        )
+    return F, Rows(X, y)

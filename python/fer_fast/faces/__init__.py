@@ -1,0 +1,1 @@
+"""Faces: data sets, readers, label sets, duplicates, splits, and the synthetic default."""

@@ -1,0 +1,135 @@
+"""A trained head: what is left of it once nothing is trained any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_fast.graph.edit import (
+    add_constants,
+    model_bytes,
+    read_model,
+    rename_values,
+    replace_nodes,
+    replace_output,
+)
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DenseHead:
+    """Dense layers with a rectifier after each.
+
+    Standardisation and batch normalisation are affine maps once they are fitted, so they are part
+    of the layers' weights; dropout is gone.
+
+    Attributes
+    ----------
+    layers : tuple of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,)), float32
+        Weights and biases, first layer first. A layer whose ``n_in`` is a fraction of what it is
+        given is shared: it sees each run of ``n_in`` values alone.
+    """
+
+    layers: tuple[tuple[FloatArray, FloatArray], ...]
+
+    @property
+    def n_features(self) -> int:
+        """How many activations a face has."""
+        return len(self.layers[-1][1])
+
+    def activations(self, X: FloatArray) -> FloatArray:
+        """Compute the last layer's activations.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_faces, n_in), float32
+            The backbone's features.
+
+        Returns
+        -------
+        ndarray of shape (n_faces, n_features), float32
+        """
+        for weights, bias in self.layers:
+            X = np.maximum(X.reshape(-1, len(weights)) @ weights + bias, np.float32(0))
+        return X
+
+
+def append_head(backbone: Path, head: DenseHead) -> bytes:
+    """Return the backbone and its head as one ONNX model, the bytes of its file.
+
+    Its input is the backbone's, ``pixels`` of shape (n, 48, 48), uint8. Its output ``features``,
+    float32 (n, n_features), is the mean of the head's activations on the face and on its mirror
+    image, which is as good a picture of the same expression.
+
+    Parameters
+    ----------
+    backbone : Path
+        An ONNX file that `fer_fast.backbone.export.export_model` wrote.
+    head : DenseHead
+
+    Raises
+    ------
+    FerFastError
+        If `backbone` is no ONNX model.
+    """
+    model = read_model(backbone)
+    graph = model.graph
+    (pixels,), (output,) = graph.input, graph.output
+    rename_values(graph.node, {pixels.name: "head_images", output.name: "head_0"})
+    mirroring, dense = _mirroring(pixels.name), _dense(head, output.name)
+    replace_nodes(graph, [*mirroring, *graph.node, *dense])
+    add_constants(graph, _constants(head))
+    replace_output(graph, head.n_features)
+    return model_bytes(model)
+
+
+def _constants(head: DenseHead) -> dict[str, NDArray[Any]]:
+    constants: dict[str, NDArray[Any]] = {
+        "head_from_last": np.array([-1], dtype=np.int64),
+        "head_before_first": np.array([np.iinfo(np.int64).min], dtype=np.int64),
+        "head_columns": np.array([2], dtype=np.int64),
+        "head_pair_shape": np.array([2, -1, head.n_features], dtype=np.int64),
+        "head_pair_axis": np.array([0], dtype=np.int64),
+    }
+    for position, (weights, bias) in enumerate(head.layers):
+        constants[f"head_weights_{position}"] = weights
+        constants[f"head_bias_{position}"] = bias
+        constants[f"head_shape_{position}"] = np.array([-1, len(weights)], dtype=np.int64)
+    return constants
+
+
+def _mirroring(pixels: str) -> list[Any]:
+    """Return the nodes that put the mirror images after the faces, as ``head_images``."""
+    from onnx import helper
+
+    backwards = ["head_from_last", "head_before_first", "head_columns", "head_from_last"]
+    return [
+        helper.make_node("Slice", [pixels, *backwards], ["head_mirrored"]),
+        helper.make_node("Concat", [pixels, "head_mirrored"], ["head_images"], axis=0),
+    ]
+
+
+def _dense(head: DenseHead, output: str) -> list[Any]:
+    """Return the nodes from ``head_0``, the backbone's features, to the mean of both images."""
+    from onnx import helper
+
+    nodes = []
+    for position in range(len(head.layers)):
+        flat = f"head_flat_{position}"
+        names = [flat, f"head_weights_{position}", f"head_bias_{position}"]
+        nodes += [
+            helper.make_node("Reshape", [f"head_{position}", f"head_shape_{position}"], [flat]),
+            helper.make_node("Gemm", names, [f"head_sum_{position}"]),
+            helper.make_node("Relu", [f"head_sum_{position}"], [f"head_{position + 1}"]),
+        ]
+    last = f"head_{len(head.layers)}"
+    return [
+        *nodes,
+        helper.make_node("Reshape", [last, "head_pair_shape"], ["head_pair"]),
+        helper.make_node("ReduceMean", ["head_pair", "head_pair_axis"], [output], keepdims=0),
+    ]

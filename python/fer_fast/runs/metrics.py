@@ -1,0 +1,45 @@
+"""The document of `metrics.json`: the whole run for programs."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from fer_fast.environment import PACKAGES, RUNTIMES, TRAIN_PACKAGES, installed_versions
+from fer_fast.faces.dataset import SPLIT_NAMES
+from fer_fast.runs.result import RunResult
+
+
+def metrics_document(result: RunResult) -> dict[str, Any]:
+    """Return the run as JSON types; `README.md` describes the keys."""
+    dataset = result.dataset
+    subset = result.classifier.subset
+    return {
+        **result.scores.as_dict(),
+        "baselines": {name: scores.as_dict() for name, scores in result.baselines.items()},
+        "calibration": result.calibration.as_dict(),
+        "features": {
+            "total": result.classifier.n_features,
+            "selected": len(subset),
+            "indices": subset.tolist(),
+        },
+        "colony": {
+            "history": list(result.search.history),
+            "best_score": result.search.score,
+            "stopped_by": result.search.stopped_by,
+        },
+        "timings_s": result.timings,
+        "data": {
+            "source": dataset.source,
+            "hash": dataset.digest,
+            "synthetic": dataset.synthetic,
+            "labels": dataset.label_set.title,
+            "classes": list(dataset.class_names),
+            "counts": {name: dataset.class_counts(split) for split, name in SPLIT_NAMES.items()},
+        },
+        "device": result.device,
+        "model_hash": result.model_digest,
+        "versions": {"python": platform.python_version()}
+        | installed_versions((*PACKAGES, *TRAIN_PACKAGES, *RUNTIMES)),
+        "parameters": result.settings.as_dict(),
+    }

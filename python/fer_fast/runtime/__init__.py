@@ -1,0 +1,1 @@
+"""Models on a device: ONNX Runtime's sessions, and what CUDA needs."""

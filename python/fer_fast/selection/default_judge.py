@@ -1,0 +1,70 @@
+"""The judge of a selector without an estimator: the native forest, out of bag, with credit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from fer_fast.errors import ParameterError
+from fer_fast.selection.fitness import ForestFitness
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCORINGS = ("brier", "accuracy", "f1_macro")
+"""What it can maximise, the default first."""
+
+
+class DefaultJudge:
+    """Scores columns by a forest that sees nothing else, and says what each column earned.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_columns), float32
+    y : ndarray of shape (n_rows,)
+        Class labels of any kind.
+    rows : ndarray of int64
+        Those that it grows its forests on, and scores out of bag.
+    scoring : str or None
+        One of `SCORINGS`; None for the first.
+    seed : int
+        Of the forests.
+    """
+
+    deposit: ClassVar[Literal["credit"]] = "credit"
+    """What its colony deposits."""
+
+    def __init__(
+        self, X: NDArray[Any], y: NDArray[Any], rows: NDArray[Any], *, scoring: Any, seed: int
+    ) -> None:
+        if scoring not in (None, *SCORINGS):
+            raise ParameterError(
+                f"scoring is {scoring!r}: without an estimator it must be one of "
+                f"{', '.join(SCORINGS)}"
+            )
+        self._X, self._y = X, y
+        self._options: dict[str, Any] = {
+            "scoring": scoring or SCORINGS[0],
+            "random_state": seed % 2**32,
+        }
+        self._fitness = ForestFitness(X[rows], y[rows], credit="residual", **self._options)
+
+    def __call__(self, columns: NDArray[Any]) -> float | tuple[float, NDArray[Any]]:
+        """Score a subset, and credit its columns."""
+        return self._fitness(columns)
+
+    def next_iteration(self, credited: Sequence[NDArray[Any]]) -> None:
+        """Hear which subsets the colony has credited."""
+        self._fitness.next_iteration(credited)
+
+    def holdout_score(
+        self, columns: NDArray[Any], train: NDArray[Any], test: NDArray[Any]
+    ) -> float:
+        """Score a forest grown on `train` for the rows of `test`."""
+        X, y = self._X, self._y
+        score = ForestFitness(X[train], y[train], X[test], y[test], **self._options)(columns)
+        assert isinstance(score, float)
+        return score
+
+    def failures(self, *, has_best: bool) -> None:
+        """Return nothing: a forest can be grown on any columns."""

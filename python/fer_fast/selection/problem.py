@@ -1,0 +1,255 @@
+"""What a selector's colonies search: its rows, its columns, its judge, and one search of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.base import is_classifier, is_regressor
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+
+from fer_fast._core import Colony
+from fer_fast.errors import ParameterError
+from fer_fast.selection.column_scores import measure_desirability, one_per_feature
+from fer_fast.selection.cross_validation import CrossValidation, make_folds
+from fer_fast.selection.default_judge import DefaultJudge
+from fer_fast.selection.nodes import NodeFitness, make_nodes, subset_sizes
+from fer_fast.selection.rows import heuristic_rows, is_wide
+from fer_fast.selection.tables import take_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fer_fast.selection.cross_validation import Fold
+    from fer_fast.selection.selector import AntColonySelector
+    from fer_fast.selection.watch import Watch
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    columns : ndarray of int64
+        The best subset, ascending.
+    chosen : ndarray of shape (n_nodes,), bool
+        The same as nodes.
+    score : float
+    history : dict of str to ndarray
+    evaluations : int
+        Subsets judged.
+    desirability, pheromone : ndarray of shape (n_columns,), float64
+    judge : DefaultJudge or CrossValidation
+    stop_reason : str
+    failures : str or None
+        What could not be judged.
+    is_blind : bool
+        Whether the heuristic saw the rows that judged, and columns far outnumber them.
+    """
+
+    columns: NDArray[np.int64]
+    chosen: NDArray[np.bool_]
+    score: float
+    history: dict[str, NDArray[Any]]
+    evaluations: int
+    desirability: NDArray[np.float64]
+    pheromone: NDArray[np.float64]
+    judge: Any
+    stop_reason: str
+    failures: str | None
+    is_blind: bool
+
+
+class Problem:
+    """A selector's parameters and data, checked.
+
+    Parameters
+    ----------
+    selector : AntColonySelector
+    X : {ndarray, sparse matrix, data frame} of shape (n_rows, n_columns)
+    y : ndarray of shape (n_rows,)
+    names : ndarray of shape (n_columns,) or None
+    routed : Bunch
+        Metadata of the estimator, the splitter and the scorer.
+    """
+
+    def __init__(
+        self, selector: AntColonySelector, X: Any, y: NDArray[Any], names: Any, routed: Any
+    ) -> None:
+        self._selector = selector
+        self.X = X
+        self.y = y
+        self._routed = routed
+        n_columns = X.shape[1]
+        self._nodes = make_nodes(
+            n_columns,
+            names,
+            groups=selector.feature_groups,
+            fixed=selector.fixed,
+            forbidden=selector.forbidden,
+        )
+        self._sizes = subset_sizes(
+            self._nodes,
+            selector.n_features_to_select,
+            selector.min_features,
+            selector.max_features,
+        )
+        self._costs = _checked_costs(selector.costs, n_columns, selector.phi)
+        # Once: splits given as a generator are there no second time.
+        self._cv = check_cv(selector.cv, y, classifier=self.is_classification)
+
+    @property
+    def groups(self) -> Any:
+        """Which rows belong together, as the splitter is told; None: nothing is known."""
+        return self._routed.splitter.split.get("groups")
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether rows are split class by class."""
+        estimator = self._selector.estimator
+        return estimator is None or is_classifier(estimator)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the labels are numbers to come near to."""
+        estimator = self._selector.estimator
+        return estimator is not None and is_regressor(estimator)
+
+    def search(
+        self, rows: NDArray[np.int64], random_state: np.random.RandomState, watch: Watch
+    ) -> Found:
+        """Let one colony search on some rows.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C before any subset was judged.
+        ValueError
+            If no subset could be judged.
+        """
+        selector = self._selector
+        folds = self._folds(rows)
+        # A forest scores all of its rows, out of bag.
+        seen, has_seen = heuristic_rows(rows, [test for _, test in folds] or [rows])
+        desirability = self._measure_desirability(seen, random_state)
+        seed = _seed(selector.random_state, random_state)
+        judge = self._make_judge(rows, folds, seed)
+        colony = self._make_colony(desirability, seed, judge.deposit)
+        fitness = NodeFitness(judge, self._nodes, costs=self._costs, phi=selector.phi)
+        stop_reason = colony.run(
+            fitness,
+            n_iterations=selector.n_iterations,
+            n_jobs=effective_n_jobs(selector.n_jobs),
+            callback=watch,
+        )
+        if colony.best_subset is None and stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        failures = judge.failures(has_best=colony.best_subset is not None)
+        if colony.best_subset is None or colony.best_score is None:
+            raise ParameterError("no subset was judged: the estimator cut every evaluation")
+        columns = self._nodes.columns(colony.best_subset)
+        return Found(
+            columns=columns,
+            chosen=np.isin(np.arange(self._nodes.n_nodes), colony.best_subset),
+            score=fitness.plain_score(colony.best_score, columns),
+            pheromone=self._nodes.spread(colony.pheromone),
+            history=_history(colony),
+            evaluations=colony.evaluations,
+            desirability=desirability,
+            judge=judge,
+            stop_reason=watch.ended_by or stop_reason,
+            failures=failures,
+            is_blind=self._is_blind(len(rows), has_seen=has_seen),
+        )
+
+    def _folds(self, rows: NDArray[np.int64]) -> list[Fold]:
+        if self._selector.estimator is None:
+            return []
+        return make_folds(self._cv, self.X, self.y, rows, self._routed.splitter.split)
+
+    def _make_judge(self, rows: NDArray[np.int64], folds: list[Fold], seed: int) -> Any:
+        selector = self._selector
+        if selector.estimator is None:
+            return DefaultJudge(self.X, self.y, rows, scoring=selector.scoring, seed=seed)
+        judge = CrossValidation(
+            selector.estimator,
+            self.X,
+            self.y,
+            folds,
+            scorer=check_scoring(selector.estimator, scoring=selector.scoring),
+            fit_params=self._routed.estimator.fit,
+            score_params=self._routed.scorer.score,
+            error_score=selector.error_score,
+        )
+        judge.refuse_gaps()
+        return judge
+
+    def _measure_desirability(
+        self, seen: NDArray[np.int64], random_state: np.random.RandomState
+    ) -> NDArray[np.float64]:
+        return measure_desirability(
+            self._selector.desirability,
+            self.X if len(seen) == len(self.y) else take_rows(self.X, seen),
+            self.y[seen],
+            is_regression=self.is_regression,
+            random_state=random_state,
+        )
+
+    def _is_blind(self, n_rows: int, *, has_seen: bool) -> bool:
+        measure = self._selector.desirability
+        is_measured = isinstance(measure, str) or callable(measure)
+        return is_measured and has_seen and is_wide(n_rows, self.X.shape[1])
+
+    def _make_colony(
+        self, desirability: NDArray[np.float64], seed: int, deposit: Literal["best", "credit"]
+    ) -> Colony:
+        selector = self._selector
+        usefulness = self._nodes.greatest(desirability)
+        if self._costs is not None:
+            usefulness = usefulness / self._nodes.total(self._costs)
+        least, most = self._sizes
+        return Colony(
+            usefulness,
+            n_ants=selector.n_ants,
+            alpha=selector.alpha,
+            beta=selector.beta,
+            q0=selector.q0,
+            rho=selector.rho,
+            # With costs it is in the fitness already.
+            phi=selector.phi if self._costs is None else 1.0,
+            deposit=deposit,
+            min_features=least,
+            max_features=most,
+            seed=seed,
+        )
+
+
+def _seed(given: Any, random_state: np.random.RandomState) -> int:
+    if isinstance(given, Integral):
+        return int(given)
+    return int(random_state.randint(np.iinfo(np.int32).max))
+
+
+def _history(colony: Colony) -> dict[str, NDArray[Any]]:
+    rows: list[Any] = list(colony.history)
+    # Where no subset of an iteration could be judged, its scores are None.
+    return {
+        name: np.array([np.nan if row[name] is None else row[name] for row in rows])
+        for name in rows[0]
+    }
+
+
+def _checked_costs(costs: Any, n_columns: int, phi: float) -> NDArray[np.float64] | None:
+    if costs is None:
+        return None
+    checked = one_per_feature("costs", costs, n_columns)
+    if not (np.isfinite(checked).all() and (checked > 0).all()):
+        raise ParameterError("costs must be finite and above 0, one for each feature")
+    if phi == 0:
+        raise ParameterError("phi is 0: with costs, a score must weigh something too")
+    return checked

@@ -1,0 +1,81 @@
+"""Everything that decides a run, in one validated object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fer_fast.errors import ParameterError
+from fer_fast.settings.knob import knobs
+from fer_fast.settings.sections import (
+    BackboneSettings,
+    BalanceSettings,
+    ColonySettings,
+    DataSettings,
+    DeviceSettings,
+    FitnessSettings,
+    ForestSettings,
+    HeadSettings,
+    RunSettings,
+    Section,
+)
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(
+    RunSettings,
+    ForestSettings,
+    FitnessSettings,
+    ColonySettings,
+    BalanceSettings,
+    DeviceSettings,
+    HeadSettings,
+    BackboneSettings,
+    DataSettings,
+):
+    """The parameters of one run of the pipeline; the defaults are the paper's where it names one.
+
+    Every knob of every section is a keyword and an attribute here. ``docs/settings.md`` lists them
+    with their meaning, range and default, as ``python -m fer_fast.settings.reference`` prints them
+    and ``fer-fast pipeline --help`` does.
+
+    Examples
+    --------
+    >>> from fer_fast import Settings
+    >>> settings = Settings(ants=8, alpha=2)
+    >>> settings.rho
+    0.2
+    >>> Settings(ants=0)
+    Traceback (most recent call last):
+        ...
+    fer_fast.errors.ParameterError: ants is 0: it must be between 1 and 1048576
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its range, or two values exclude each other.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mirror and self.head != "none":
+            raise ParameterError(
+                f"mirror goes without a head, and head is {self.head!r}",
+                hint="its features are the mean over the face and its mirror image already, so "
+                "choose one of the two",
+            )
+        if self.judged_on == "out-of-bag":
+            for name, plain in (("balance", "none"), ("mirror", False), ("head", "none")):
+                value = getattr(self, name)
+                if value != plain:
+                    raise ParameterError(
+                        f"judged_on is 'out-of-bag' and {name} is {value!r}",
+                        hint=f"Training rows judge only where {name} is {plain!r}, so choose that "
+                        "or judge on 'public-test'",
+                    )
+
+    def section(self, kind: type[S]) -> S:
+        """Return one section alone, which is all that a stage is handed."""
+        return kind(**{one.name: getattr(self, one.name) for one in knobs(kind)})

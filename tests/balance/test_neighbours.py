@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
+
+from fer_fast.balance.neighbours import BLOCK, ScreenedNeighbors
+
+
+def brute_force(X, k):
+    X = X.astype(np.float64)
+    distances = ((X[:, None, :] - X[None, :, :]) ** 2).sum(axis=2)
+    return np.sort(distances, axis=1)[:, :k]
+
+
+def distances_of(X, neighbors):
+    gaps = X[neighbors].astype(np.float64) - X[:, None, :].astype(np.float64)
+    return (gaps**2).sum(axis=2)
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(0, 2**32),
+    st.integers(8, 60),
+    st.integers(1, 30),
+    st.sampled_from([0.0, 1.0, 1e3, 1e6]),
+    st.sampled_from([1e-4, 1.0, 1e4]),
+)
+def test_finds_the_nearest_rows_whatever_float32_makes_of_them(seed, n, d, offset, scale):
+    # A far offset drowns the distances in float32: only float64 can tell the rows apart.
+    rng = np.random.default_rng(seed)
+    X = (offset + scale * rng.integers(0, 4, size=(n, d))).astype(np.float32)
+    found = ScreenedNeighbors(n_neighbors=6).fit(X).kneighbors(X, return_distance=False)
+    np.testing.assert_array_equal(distances_of(X, found), brute_force(X, 6))
+    assert all(len(set(row)) == 6 for row in found.tolist())
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 3])
+def test_equals_scikit_learn_over_several_blocks(n_jobs):
+    rng = np.random.default_rng(0)
+    X = np.maximum(rng.normal(size=(2 * BLOCK + 37, 80)), 0).astype(np.float32)
+    expected = NearestNeighbors(n_neighbors=6).fit(X).kneighbors(X, return_distance=False)
+    screened = ScreenedNeighbors(n_neighbors=6, n_jobs=n_jobs).fit(X)
+    np.testing.assert_array_equal(screened.kneighbors(X, return_distance=False), expected)
+
+
+def test_other_queries_are_scikit_learns_own():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 8)).astype(np.float32)
+    ours, theirs = (nn(n_neighbors=3).fit(X) for nn in (ScreenedNeighbors, NearestNeighbors))
+    for mine, expected in zip(ours.kneighbors(X + 1), theirs.kneighbors(X + 1), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+def test_values_too_large_to_screen_are_scikit_learns_own():
+    X = np.random.default_rng(0).normal(scale=1e15, size=(50, 8)).astype(np.float32)
+    ours, theirs = (nn(n_neighbors=3).fit(X) for nn in (ScreenedNeighbors, NearestNeighbors))
+    np.testing.assert_array_equal(
+        ours.kneighbors(X, return_distance=False), theirs.kneighbors(X, return_distance=False)
+    )
