@@ -1,6 +1,7 @@
 //! One column cut into bins of about equal weight.
 
 use crate::bins::{BinSet, MAX_BINS, MISSING};
+use crate::machine::prefetch;
 
 /// Digits of a sort by counting.
 const DIGIT: u32 = 11;
@@ -12,7 +13,8 @@ const FEW: usize = 1 << DIGIT;
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     /// The least and the greatest value of each bin, in ascending order.
-    bins: Vec<[f32; 2]>,
+    bins: [[f32; 2]; MAX_BINS],
+    n_bins: u8,
     /// The bin that holds the most rows.
     mode: u8,
     has_missing: bool,
@@ -75,31 +77,35 @@ impl Column {
 
     /// Cut runs of equal values in ascending order.
     fn cut(runs: &[(f32, usize)], max_bins: usize) -> Self {
-        let mut bins = Vec::new();
+        let mut bins = [[0.0; 2]; MAX_BINS];
+        let mut n_bins = 0;
         let mut bins_left = runs.len().min(max_bins);
         let mut rows_left: usize = runs.iter().map(|&(_, rows)| rows).sum();
+        let mut fair = rows_left / bins_left.max(1);
         let mut held = 0;
         let [mut least, mut greatest] = [runs.first().map_or(0.0, |&(value, _)| value); 2];
         let (mut mode, mut most) = (0, 0);
         for (index, &(value, rows)) in runs.iter().enumerate() {
-            let fair = rows_left / bins_left;
             let is_full = held + rows / 2 > fair || rows >= fair;
             if held > 0 && bins_left > 1 && (is_full || runs.len() - index < bins_left) {
-                bins.push([least, greatest]);
+                bins[n_bins] = [least, greatest];
+                n_bins += 1;
                 least = value;
                 bins_left -= 1;
                 rows_left -= held;
+                fair = rows_left / bins_left;
                 held = 0;
             }
             held += rows;
             greatest = value;
             if held >= most {
-                (mode, most) = (bins.len() as u8, held);
+                (mode, most) = (n_bins as u8, held);
             }
         }
-        bins.push([least, greatest]);
+        bins[n_bins] = [least, greatest];
         Self {
             bins,
+            n_bins: n_bins as u8 + 1,
             mode,
             has_missing: false,
         }
@@ -119,7 +125,7 @@ impl Column {
 
     /// The edge between two bins lies halfway between their values.
     fn bin(&self, value: f32) -> u8 {
-        let (mut bin, mut end) = (0, self.bins.len() - 1);
+        let (mut bin, mut end) = (0, usize::from(self.n_bins) - 1);
         while bin < end {
             let middle = usize::midpoint(bin, end);
             if edge_between(self.bins[middle][1], self.bins[middle + 1][0]) < value {
@@ -158,17 +164,18 @@ impl Column {
         }
     }
 
+    /// Ask for what [`Self::threshold`] needs.
+    #[inline]
+    pub(crate) fn fetch(&self, low: u8) {
+        prefetch(&self.bins, usize::from(low));
+    }
+
     pub(crate) fn mode(&self) -> u8 {
         self.mode
     }
 
     pub(crate) fn has_missing(&self) -> bool {
         self.has_missing
-    }
-
-    /// Bytes held, on the heap and off.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&self.bins[..])
     }
 }
 
@@ -179,18 +186,7 @@ pub(crate) struct Unbinned;
 impl Scratch {
     /// Sort the values that are not zero and count the runs of all: how many are missing.
     fn sort(&mut self, values: &[f32]) -> Result<usize, Unbinned> {
-        let mut n_missing = 0;
-        self.sorted.clear();
-        for (row, &value) in values.iter().enumerate() {
-            if value.is_nan() {
-                n_missing += 1;
-            } else if value.is_infinite() {
-                return Err(Unbinned);
-            } else if value != 0.0 {
-                self.sorted
-                    .push(u64::from(ordered(value)) << 32 | row as u64);
-            }
-        }
+        let n_missing = self.collect(values)?;
         if self.sorted.len() < FEW {
             self.sorted.sort_unstable();
         } else {
@@ -206,6 +202,30 @@ impl Scratch {
         }
         push_runs(&mut self.runs, values, above);
         Ok(n_missing)
+    }
+
+    /// Collect the values that are not zero, without a branch that no processor foresees: how many
+    /// are missing.
+    fn collect(&mut self, values: &[f32]) -> Result<usize, Unbinned> {
+        const INFINITE: u32 = f32::INFINITY.to_bits();
+        self.sorted.resize(values.len(), 0);
+        let (mut n, mut greatest) = (0, 0);
+        for (row, &value) in values.iter().enumerate() {
+            let size = value.abs().to_bits();
+            greatest = greatest.max(size);
+            self.sorted[n] = u64::from(ordered(value)) << 32 | row as u64;
+            n += usize::from(size > 0);
+        }
+        self.sorted.truncate(n);
+        if greatest < INFINITE {
+            return Ok(0);
+        }
+        if values.iter().any(|value| value.is_infinite()) {
+            return Err(Unbinned);
+        }
+        self.sorted
+            .retain(|&pair| !values[pair as u32 as usize].is_nan());
+        Ok(n - self.sorted.len())
     }
 
     /// Sort the numbers in the upper halves digit by digit, the least first.
@@ -406,16 +426,9 @@ mod tests {
     #[test]
     fn a_bin_that_the_middle_of_a_gap_divides_takes_the_threshold_along() {
         let bin = |least, greatest| [least, greatest];
-        let column = Column {
-            bins: vec![
-                bin(0.0, 0.0),
-                bin(45.0, 53.0),
-                bin(54.0, 70.0),
-                bin(100.0, 100.0),
-            ],
-            mode: 0,
-            has_missing: false,
-        };
+        let mut column = learn(&[0.0, 45.0, 54.0, 100.0]).0;
+        column.bins[1] = bin(45.0, 53.0);
+        column.bins[2] = bin(54.0, 70.0);
         let threshold = column.threshold(0, 3);
         assert_eq!(threshold.left, BinSet::up_to(1));
         assert!(threshold.value >= 53.0 && threshold.value < 54.0);

@@ -7,6 +7,7 @@ use crate::credit::{Residual, one};
 use crate::entry::{MAX_CLASSES, lanes};
 use crate::error::Error;
 use crate::grow::Grower;
+use crate::layout::Layout;
 use crate::parallel::{Workers, in_parallel};
 use crate::plan::Plan;
 use crate::record::{Asked, Grown};
@@ -133,11 +134,12 @@ fn grow(
             }
         ],
     });
+    let layout = Layout::new(plan, workers);
     let done = in_parallel(batches(plan, workers.threads), workers.threads, |trees| {
         let mut grown = match lanes(n_classes) {
-            8 => Grower::<8>::new(*plan, asked, workers.stop).grow(trees),
-            32 => Grower::<32>::new(*plan, asked, workers.stop).grow(trees),
-            _ => Grower::<MAX_CLASSES>::new(*plan, asked, workers.stop).grow(trees),
+            8 => Grower::<8>::new(*plan, &layout, asked, workers.stop).grow(trees),
+            32 => Grower::<32>::new(*plan, &layout, asked, workers.stop).grow(trees),
+            _ => Grower::<MAX_CLASSES>::new(*plan, &layout, asked, workers.stop).grow(trees),
         }?;
         let trees = std::mem::take(&mut grown.trees);
         total

@@ -3,27 +3,25 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::bins::MISSING;
-use crate::column::Threshold;
+use crate::bins::{BinSet, MISSING};
 use crate::draw::{Draw, by_column, not_drawn, row_counts};
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::machine::prefetch;
+use crate::layout::{Column, Layout};
+use crate::machine::{BLOCK, prefetch, with_room};
 use crate::node::{Choice, Node, Span, partition};
 use crate::plan::{Plan, Scored};
 use crate::purity::bound;
 use crate::random::child_key;
 use crate::record::{Asked, Grown, Made, Record};
-use crate::split::{Column, Counted, Cut, Missing, Splitter, Verdict};
+use crate::split::{Counted, Missing, Splitter, Verdict};
 use crate::tree::TreeNode;
 use crate::tree_weights::WeightsOfTrees;
 
 /// Nodes of at most this many entries are cut at once, column by column until a cut cannot be
-/// bettered; larger ones wait for a pass over the columns. Either way they are cut alike.
-const SMALL: usize = 8;
-
-/// Columns that a small node asks for before it needs them.
-const DRAWS_AHEAD: usize = 4;
+/// bettered, and all below them next, while their rows are in the cache; larger ones wait for a pass
+/// over the columns. Either way they are cut alike.
+const SMALL: usize = BLOCK;
 
 /// Nodes of a pass whose rows are asked for before they are needed.
 const NODES_AHEAD: usize = 3;
@@ -31,7 +29,7 @@ const NODES_AHEAD: usize = 3;
 /// Cache lines of a node's rows that are asked for; behind them the processor reads on by itself.
 const LINES_AHEAD: usize = 16;
 
-/// Nodes of more entries than this read a column nearly from end to end.
+/// Rows of more than this read a column nearly from end to end.
 const FETCHED: usize = 64;
 
 /// Columns that the nodes of a pass draw at most, all together: 64 MiB.
@@ -43,6 +41,7 @@ const BUSY: usize = 8;
 /// Grows some trees of a forest.
 pub(crate) struct Grower<'a, const K: usize> {
     plan: Plan<'a>,
+    layout: &'a Layout<'a>,
     stop: &'a (dyn Fn() -> bool + Sync),
     weights: WeightsOfTrees<'a, K>,
     /// Columns that a node draws before it settles for what it found.
@@ -64,12 +63,14 @@ pub(crate) struct Grower<'a, const K: usize> {
 impl<'a, const K: usize> Grower<'a, K> {
     pub(crate) fn new(
         plan: Plan<'a>,
+        layout: &'a Layout<'a>,
         asked: Asked<'a>,
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         let n_columns = plan.subset.len();
         Self {
             plan,
+            layout,
             stop,
             weights: WeightsOfTrees::new(&plan),
             n_candidates: plan.n_candidates(),
@@ -88,6 +89,10 @@ impl<'a, const K: usize> Grower<'a, K> {
     pub(crate) fn grow(mut self, trees: Range<usize>) -> Result<Grown, Error> {
         let mut waiting = Vec::new();
         let mut roots = Vec::with_capacity(trees.len());
+        let n_rows = self.plan.rows.cells.n_rows();
+        let n_drawn = self.plan.params.bootstrap.unwrap_or(n_rows).min(n_rows);
+        self.entries = with_room(trees.len() * n_drawn);
+        self.reached = with_room(trees.len() * self.plan.n_scored());
         for tree in trees {
             if (self.stop)() {
                 return Err(Error::Stopped);
@@ -162,6 +167,7 @@ impl<'a, const K: usize> Grower<'a, K> {
 
     /// Finish a node and all below it that can be finished at once; the rest joins `waiting`.
     fn settle(&mut self, node: Node<K>, waiting: &mut Vec<Node<K>>) -> Result<(), Error> {
+        let mut is_fetched = false;
         let mut open = vec![node];
         while let Some(node) = open.pop() {
             if node.reached.len() == 0 && !self.record.keeps_trees() {
@@ -172,6 +178,12 @@ impl<'a, const K: usize> Grower<'a, K> {
             } else if node.entries.len() > self.small {
                 waiting.push(node);
             } else {
+                if !is_fetched {
+                    let entries = &self.entries[node.entries.range()];
+                    self.layout
+                        .fetch(entries.iter().map(|entry| entry.row::<K>()));
+                    is_fetched = true;
+                }
                 self.cut_now(&node, &mut open)?;
             }
         }
@@ -199,15 +211,14 @@ impl<'a, const K: usize> Grower<'a, K> {
             if drawn.is_multiple_of(1024) && (self.stop)() {
                 return Err(Error::Stopped);
             }
-            if let Some(&ahead) = self.draw.first(drawn + 1 + DRAWS_AHEAD).last() {
-                self.fetch(node, self.plan.subset[ahead as usize]);
-            }
             let position = self.draw.first(drawn + 1)[drawn];
-            let column = self.column(position as usize);
+            let column = self.layout.column(position as usize);
             match self.search(node, column, best.cut.purity) {
                 Verdict::Constant => constant += 1,
                 Verdict::Cut(cut) if cut.purity > best.cut.purity => {
                     best = Choice { cut, position };
+                    let column = self.plan.subset[position as usize];
+                    self.plan.rows.binning.columns[column].fetch(cut.low);
                     if cut.purity >= bound {
                         break;
                     }
@@ -219,21 +230,8 @@ impl<'a, const K: usize> Grower<'a, K> {
         Ok(())
     }
 
-    /// Ask for the cells of a small node's rows in a column that it will need soon; a large node
-    /// reads its column nearly from end to end, which needs no help.
-    fn fetch(&self, node: &Node<K>, column: usize) {
-        if node.entries.len() <= FETCHED {
-            let bins = self.plan.rows.cells.bins(column);
-            for &entry in &self.entries[node.entries.range()] {
-                prefetch(bins, entry.row::<K>());
-            }
-        }
-    }
-
-    /// Ask for the cells by which a small node will be divided.
-    fn fetch_division(&self, node: &Node<K>, choice: Choice) {
-        let column = self.plan.subset[choice.position as usize];
-        self.fetch(node, column);
+    /// Ask for the cells by which the few rows that reach a node will be divided.
+    fn fetch_reached(&self, node: &Node<K>, column: usize) {
         if node.reached.len() <= FETCHED {
             let bins = self.plan.scored_cells().bins(column);
             for &row in &self.reached[node.reached.range()] {
@@ -242,18 +240,8 @@ impl<'a, const K: usize> Grower<'a, K> {
         }
     }
 
-    fn column(&self, position: usize) -> Column<'a> {
-        let column = self.plan.subset[position];
-        let learned = &self.plan.rows.binning.columns[column];
-        Column {
-            bins: self.plan.rows.cells.bins(column),
-            mode: learned.mode(),
-            has_missing: learned.has_missing(),
-        }
-    }
-
     #[inline]
-    fn search(&mut self, node: &Node<K>, column: Column<'_>, floor: f64) -> Verdict {
+    fn search(&mut self, node: &Node<K>, column: Column<'a>, floor: f64) -> Verdict {
         let counted = Counted {
             entries: &self.entries[node.entries.range()],
             total: &node.total,
@@ -273,13 +261,13 @@ impl<'a, const K: usize> Grower<'a, K> {
             }
             let drawers = |position: usize| &order[starts[position]..starts[position + 1]];
             if position + 1 < self.plan.subset.len() && drawers(position + 1).len() >= BUSY {
-                let next = self.column(position + 1).bins;
+                let next = self.layout.column(position + 1).bins;
                 (0..next.len())
                     .step_by(64)
                     .for_each(|cell| prefetch(next, cell));
             }
             let drawers = drawers(position);
-            let column = self.column(position);
+            let column = self.layout.column(position);
             for (turn, &index) in drawers.iter().enumerate() {
                 if let Some(&far) = drawers.get(turn + 2 * NODES_AHEAD) {
                     prefetch(nodes, far as usize);
@@ -306,10 +294,7 @@ impl<'a, const K: usize> Grower<'a, K> {
             }
         }
         let mut open = Vec::new();
-        for (index, (node, &choice)) in nodes.iter().zip(&best).enumerate() {
-            if let Some(&next) = best.get(index + 1) {
-                self.fetch_division(&nodes[index + 1], next);
-            }
+        for (node, &choice) in nodes.iter().zip(&best) {
             if choice.is_none() {
                 // Perhaps all its columns were constant: draw on, one by one.
                 self.cut_now(node, &mut open)?;
@@ -341,25 +326,13 @@ impl<'a, const K: usize> Grower<'a, K> {
         let position = choice.position as usize;
         let column = self.plan.subset[position];
         let learned = &self.plan.rows.binning.columns[column];
-        let Cut { low, high, .. } = choice.cut;
-        let Threshold { mut left, value } = learned.threshold(low, high);
+        let threshold = learned.threshold(choice.cut.low, choice.cut.high);
+        let mut left = threshold.left;
         if choice.cut.missing == Missing::Left {
             left.insert(MISSING);
         }
-
-        let bins = self.plan.rows.cells.bins(column);
-        let weights = self.weights.of(node);
-        let mut left_total = [0; K];
-        let entries = partition(
-            &mut self.entries[node.entries.range()],
-            &mut self.spare_entries,
-            |entry| {
-                let goes_left = left.contains(bins[entry.row::<K>()]);
-                let class = entry.label::<K>().class::<K>();
-                left_total[class] += u32::from(goes_left) * weights.count(entry);
-                goes_left
-            },
-        );
+        self.fetch_reached(node, column);
+        let (left_total, entries) = self.divide_entries(node, position, left);
         // Where none was seen, a missing value goes where most rows do, as in scikit-learn.
         let missing_left = match choice.cut.missing {
             Missing::Left => true,
@@ -383,29 +356,61 @@ impl<'a, const K: usize> Grower<'a, K> {
         let (to_left, to_right) = self.reached[node.reached.range()].split_at(reached);
         let made = Made {
             position,
-            node: TreeNode::cut(column, value, missing_left),
+            node: TreeNode::cut(column, threshold.value, missing_left),
             purity: choice.cut.purity,
             sides: [(&left_total, to_left), (&right_total, to_right)],
         };
-        let slot = self.record.cut(node, weights.of_classes(), &made);
-        let (entries, entry) = (node.entries.range(), node.entries.range().start + entries);
-        let (reached, row) = (node.reached.range(), node.reached.range().start + reached);
+        let weights = self.weights.of(node).of_classes();
+        let slot = self.record.cut(node, weights, &made);
+        let (left_entries, right_entries) = node.entries.split_at(entries);
+        let (left_reached, right_reached) = node.reached.split_at(reached);
+        let depth = node.depth + 1;
         open.push(Node {
-            entries: Span::new(entry, entries.end),
-            reached: Span::new(row, reached.end),
+            entries: right_entries,
+            reached: right_reached,
             key: child_key(node.key, 1),
-            depth: node.depth + 1,
+            depth,
             slot: slot + 1,
             total: right_total,
         });
         open.push(Node {
-            entries: Span::new(entries.start, entry),
-            reached: Span::new(reached.start, row),
+            entries: left_entries,
+            reached: left_reached,
             key: child_key(node.key, 0),
-            depth: node.depth + 1,
+            depth,
             slot,
             total: left_total,
         });
+    }
+
+    /// Move a node's entries in these bins before the others: the rows of each class among them,
+    /// and their number.
+    fn divide_entries(
+        &mut self,
+        node: &Node<K>,
+        position: usize,
+        left: BinSet,
+    ) -> ([u32; K], usize) {
+        let column = self.layout.column(position);
+        // Of a small node, the cells row by row are in the cache.
+        let (bins, stride) = if node.entries.len() <= self.small {
+            (column.strided, column.stride)
+        } else {
+            (column.bins, 1)
+        };
+        let weights = self.weights.of(node);
+        let mut total = [0; K];
+        let n_left = partition(
+            &mut self.entries[node.entries.range()],
+            &mut self.spare_entries,
+            |entry| {
+                let goes_left = left.contains(bins[entry.row::<K>() * stride]);
+                let class = entry.label::<K>().class::<K>();
+                total[class] += u32::from(goes_left) * weights.count(entry);
+                goes_left
+            },
+        );
+        (total, n_left)
     }
 
     /// Make a leaf of a node.
@@ -464,7 +469,8 @@ mod tests {
                         params: &params,
                         seed: 1,
                     };
-                    let grower = Grower::<8>::new(plan, asked, &|| false);
+                    let layout = Layout::new(&plan, Workers::new(1));
+                    let grower = Grower::<8>::new(plan, &layout, asked, &|| false);
                     let grown = Grower { small, ..grower }.grow(0..params.n_trees);
                     grown.expect("nobody stops it")
                 };

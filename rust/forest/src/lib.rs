@@ -39,7 +39,7 @@
 //! | `random`, `parallel`, `machine` | streams of random numbers, threads, instructions |
 //! | `matrix`, `params`, `column`, `binning`, `bins` | how a column is cut into bins |
 //! | `entry`, `sampling`, `rows` | how a training row is kept and drawn |
-//! | `plan` | what is to be grown |
+//! | `plan`, `layout` | what is to be grown, and its cells as growing trees read them |
 //! | `purity`, `weights`, `split` | the best cut of a node by a column, and what its rows weigh |
 //! | `draw` | the rows of a tree, the columns of a node |
 //! | `votes`, `credit` | what leaves say of rows, and cuts of columns |
@@ -56,6 +56,7 @@ mod ensemble;
 mod entry;
 mod error;
 mod grow;
+mod layout;
 mod machine;
 mod matrix;
 mod node;

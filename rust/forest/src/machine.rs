@@ -88,6 +88,62 @@ mod sse2 {
     }
 }
 
+/// Read one cell for each item.
+///
+/// # Safety
+/// `index` must give the index of a cell for every item.
+#[inline]
+pub(crate) unsafe fn gather<T: Copy>(
+    cells: &[u8],
+    items: &[T],
+    index: impl Fn(T) -> usize,
+    read: &mut [u8],
+) {
+    let cell = |item: T| {
+        debug_assert!(index(item) < cells.len());
+        // SAFETY: the caller says so.
+        unsafe { *cells.get_unchecked(index(item)) }
+    };
+    let (blocks, rest) = items.as_chunks::<8>();
+    let (read_blocks, read_rest) = read[..items.len()].as_chunks_mut::<8>();
+    for (read, items) in read_blocks.iter_mut().zip(blocks) {
+        for (read, &item) in read.iter_mut().zip(items) {
+            *read = cell(item);
+        }
+    }
+    for (read, &item) in read_rest.iter_mut().zip(rest) {
+        *read = cell(item);
+    }
+}
+
+/// Read one cell for each of at most `BLOCK` items, and list the items whose cell differs from
+/// `mode`: how many these are.
+///
+/// # Safety
+/// `index` must give the index of a cell for every item, and there must be no more of them.
+#[inline]
+pub(crate) unsafe fn gather_differing<T: Copy>(
+    cells: &[u8],
+    items: &[T],
+    index: impl Fn(T) -> usize,
+    mode: u8,
+    read: &mut [u8],
+    differing: &mut [u8; BLOCK],
+) -> usize {
+    let mut n = 0;
+    for ((place, &item), read) in items.iter().enumerate().zip(read) {
+        debug_assert!(index(item) < cells.len() && place < BLOCK);
+        // SAFETY: the caller says so, and no more places are listed than there are items.
+        unsafe {
+            *read = *cells.get_unchecked(index(item));
+            *differing.get_unchecked_mut(n) = place as u8;
+        }
+        // No branch: no processor foresees which.
+        n += usize::from(*read != mode);
+    }
+    n
+}
+
 /// Ask for the cache line of `items[index]`, which will be read soon; beyond the end, nothing.
 #[inline]
 pub(crate) fn prefetch<T>(items: &[T], index: usize) {
@@ -99,6 +155,40 @@ pub(crate) fn prefetch<T>(items: &[T], index: usize) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (items, index);
+}
+
+/// Zeros that will be read at random.
+pub(crate) fn zeros(n: usize) -> Vec<u8> {
+    let zeros = vec![0; n];
+    want_huge_pages(&zeros);
+    zeros
+}
+
+/// An empty vector with room for `n` items that will be read at random.
+pub(crate) fn with_room<T>(n: usize) -> Vec<T> {
+    let items = Vec::with_capacity(n);
+    want_huge_pages(&items);
+    items
+}
+
+/// Ask for pages of 2 MiB, where the system lends such: in small ones, nearly every item that is
+/// read at random costs a walk through the page tables, which takes longer than the read.
+fn want_huge_pages<T>(items: &Vec<T>) {
+    #[cfg(target_os = "linux")]
+    {
+        const HUGE: usize = 1 << 21;
+        let first = items.as_ptr();
+        let end = (first.addr() + items.capacity() * size_of::<T>()) / HUGE * HUGE;
+        let start = first.addr().next_multiple_of(HUGE);
+        if start < end {
+            let pages = first.with_addr(start).cast_mut().cast();
+            // SAFETY: the pages lie within what the vector owns; advice changes no content, and may
+            // be refused.
+            unsafe { libc::madvise(pages, end - start, libc::MADV_HUGEPAGE) };
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = items;
 }
 
 #[cfg(test)]

@@ -44,6 +44,20 @@ impl Span {
         (self.end - self.first) as usize
     }
 
+    /// The first `n`, and the rest.
+    pub(crate) fn split_at(self, n: usize) -> (Self, Self) {
+        let middle = self.first + n as u32;
+        let before = Self {
+            end: middle,
+            ..self
+        };
+        let rest = Self {
+            first: middle,
+            ..self
+        };
+        (before, rest)
+    }
+
     pub(crate) fn range(self) -> Range<usize> {
         self.first as usize..self.end as usize
     }

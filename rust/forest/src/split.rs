@@ -9,7 +9,8 @@ use std::ops::Add;
 
 use crate::bins::{BinSet, MAX_BINS};
 use crate::entry::Entry;
-use crate::machine::{BLOCK, differing};
+use crate::layout::Column;
+use crate::machine::{BLOCK, differing, gather, gather_differing};
 use crate::purity::{Narrow, Purity, Wide};
 use crate::weights::Weights;
 
@@ -63,7 +64,7 @@ impl Best {
     /// Take `other` instead if `is_better`, which no processor foresees.
     #[inline]
     fn replace_if(&mut self, is_better: bool, other: Self) {
-        self.purity = select_unpredictable(is_better, other.purity, self.purity);
+        self.purity = self.purity.max(other.purity);
         self.bin = select_unpredictable(is_better, other.bin, self.bin);
     }
 }
@@ -109,14 +110,29 @@ impl<const K: usize> Splitter<K> {
         floor: f64,
     ) -> Verdict {
         let entries = node.entries;
+        let mode = if column.has_missing {
+            NO_BIN
+        } else {
+            column.mode
+        };
+        let mut few = [0; BLOCK];
         let bins = &mut self.bins[..entries.len().next_multiple_of(BLOCK)];
-        for (bin, &entry) in bins.iter_mut().zip(entries) {
-            *bin = column.bins[entry.row::<K>()];
-        }
+        let few = if entries.len() <= BLOCK {
+            let cell = |entry: Entry| entry.row::<K>() * column.stride;
+            // SAFETY: every entry is of a training row, whose cells are all in the layout.
+            let n =
+                unsafe { gather_differing(column.strided, entries, cell, mode, bins, &mut few) };
+            Some(&few[..n])
+        } else {
+            // SAFETY: every entry is of a training row, of which every column has a cell.
+            unsafe { gather(column.bins, entries, Entry::row::<K>, bins) };
+            None
+        };
         let mut view = View {
             entries,
             bins: bins.as_chunks().0,
-            mode: column.mode,
+            few,
+            mode,
             min_leaf: self.min_leaf,
             least: weights.least,
             rows: &mut self.rows,
@@ -146,15 +162,6 @@ impl<const K: usize> Splitter<K> {
     }
 }
 
-/// A column of binned cells.
-#[derive(Clone, Copy)]
-pub(crate) struct Column<'a> {
-    pub(crate) bins: &'a [u8],
-    /// The bin of the most rows.
-    pub(crate) mode: u8,
-    pub(crate) has_missing: bool,
-}
-
 /// A node's rows, and their weights by class.
 pub(crate) struct Counted<'a, const K: usize> {
     pub(crate) entries: &'a [Entry],
@@ -166,6 +173,8 @@ struct View<'a> {
     entries: &'a [Entry],
     /// The bins of the entries; what follows them in the last block means nothing.
     bins: &'a [[u8; BLOCK]],
+    /// Of a node of few entries, those whose bin is not the mode.
+    few: Option<&'a [u8]>,
     mode: u8,
     min_leaf: usize,
     /// What the rows on each side of a cut must weigh.
@@ -242,22 +251,30 @@ impl View<'_> {
     ) -> (BinSet, usize) {
         let mut touched = BinSet::default();
         let mut outside = 0;
+        let mut add = |bin: u8, entry: Entry| {
+            // No bin reaches MAX_BINS; the remainder says so more cheaply than a comparison.
+            let counts = &mut histogram[usize::from(bin) % MAX_BINS];
+            let sum = &mut counts[entry.label::<K>().class::<K>()];
+            *sum = *sum + count(entry);
+            touched.insert(bin);
+            if self.min_leaf > 1 {
+                self.rows[usize::from(bin)] += 1;
+            }
+        };
+        if let Some(few) = self.few {
+            for &place in few {
+                let place = usize::from(place) % BLOCK;
+                add(self.bins[0][place], self.entries[place]);
+            }
+            return (touched, few.len());
+        }
         for (bins, entries) in self.bins.iter().zip(self.entries.chunks(BLOCK)) {
             let mut rows = differing(bins, self.mode) & (u64::MAX >> (BLOCK - entries.len()));
             outside += rows.count_ones() as usize;
             while rows != 0 {
                 let row = rows.trailing_zeros() as usize;
                 rows &= rows - 1;
-                let bin = bins[row];
-                let entry = entries[row];
-                // No bin reaches MAX_BINS; the remainder says so more cheaply than a comparison.
-                let counts = &mut histogram[usize::from(bin) % MAX_BINS];
-                let sum = &mut counts[entry.label::<K>().class::<K>()];
-                *sum = *sum + count(entry);
-                touched.insert(bin);
-                if self.min_leaf > 1 {
-                    self.rows[usize::from(bin)] += 1;
-                }
+                add(bins[row], entries[row]);
             }
         }
         (touched, outside)

@@ -1,6 +1,6 @@
 //! The best cut by a column in which values are missing.
 
-use super::{Cut, Missing, NO_BIN, Side, Verdict, View};
+use super::{Cut, Missing, Side, Verdict, View};
 use crate::bins::{MAX_BINS, MISSING};
 use crate::entry::Entry;
 use crate::purity::Purity;
@@ -15,7 +15,6 @@ impl View<'_> {
         count: impl Fn(Entry) -> P::Count,
         floor: f64,
     ) -> Verdict {
-        self.mode = NO_BIN;
         let (touched, _) = self.count(histogram, count);
         let values = touched.below(MISSING);
         let ways: &[Missing] = if touched.contains(MISSING) {

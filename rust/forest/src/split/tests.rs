@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bins::MISSING;
+use crate::layout::Column;
 use crate::purity::combine;
 use crate::random::Stream;
 
@@ -40,6 +41,8 @@ impl Case {
     fn column(&self, mode: u8) -> Column<'_> {
         Column {
             bins: &self.column,
+            strided: &self.column,
+            stride: 1,
             mode,
             has_missing: false,
         }
