@@ -13,6 +13,8 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
 from fer_fast.errors import ParameterError
+from fer_fast.faces.dataset import Split
+from fer_fast.faces.loading import load_faces
 from fer_fast.forest.hist_forest import HistForestClassifier
 from fer_fast.graph.trees import to_onnx
 
@@ -76,9 +78,30 @@ def test_a_forest_of_pure_leaves_takes_little(kind):
     X, y = load_digits(return_X_y=True)
     forest = kind(20, random_state=0).fit(X, y)
     model = to_onnx(forest)
-    (ensemble,) = model.graph.node
+    ensemble = model.graph.node[0]
     size = model.ByteSize()
     (left,) = (a.ints for a in ensemble.attribute if a.name == "nodes_truenodeids")
     # Of a binary tree's nodes, one more than half are leaves.
     n_nodes = 2 * len(left) + forest.n_estimators
-    assert size < 16 * n_nodes
+    assert size < 13 * n_nodes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("depth", [None, 6])
+def test_many_trees_add_up_without_losing_a_digit(kind, depth):
+    X, y = load_digits(return_X_y=True)
+    forest = kind(300, max_depth=depth, random_state=0).fit(X, y)
+    np.testing.assert_allclose(said(to_onnx(forest), X), forest.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_private_test_row_gets_the_forests_probabilities(kind, fer2013):
+    faces = load_faces(fer2013)
+    X = faces.pixels.reshape(len(faces), -1).astype(np.float32)
+    train = faces.rows(Split.TRAINING)[:6_000]
+    test = faces.rows(Split.PRIVATE_TEST)
+    forest = kind(90, random_state=0, n_jobs=2).fit(X[train], faces.labels[train])
+    expected = forest.predict_proba(X[test])
+    assert len(expected) == 3_589
+    np.testing.assert_allclose(said(to_onnx(forest), X[test]), expected, atol=1e-6)

@@ -1,8 +1,10 @@
 """A random forest as one operator of ONNX: ``TreeEnsemble`` of ``ai.onnx.ml`` 5.
 
-A leaf of that operator gives a weight to one class. A leaf of several classes gives its first class
-in the tree itself, and each further one in a copy of the tree that is pruned to the paths to such
-leaves, where every other leaf weighs 0: forests grown to purity have few of them.
+The operator adds votes, of which a tree has one, and a division makes shares of them: whole votes
+add up without rounding. A leaf gives its votes to one class. A leaf of several classes gives those
+of its first class in the tree itself, and those of each further one in a copy of the tree that is
+pruned to the paths to such leaves, where every other leaf gives none: forests grown to purity have
+few of them.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def to_onnx(
     targets: Sequence[int] | None = None,
     n_targets: int | None = None,
 ) -> Any:
-    """Return a fitted forest as an ONNX model of one ``TreeEnsemble``.
+    """Return a fitted forest as an ONNX model of one ``TreeEnsemble`` and a division.
 
     Its input ``features`` is float32 (n, n_features), its output ``probabilities`` float32
     (n, n_targets): the forest's `predict_proba` but for the rounding of sums. A threshold is
@@ -74,8 +76,8 @@ def to_onnx(
     trees = _native(forest) if hasattr(forest, "_trees") else _of_sklearn(forest)
     for tree in trees:
         for rank in range(max(1, int(tree.n_shares.max()))):
-            ensemble.add(tree, rank, 1 / forest.n_estimators)
-    return ensemble.model(forest.n_features_in_, width)
+            ensemble.add(tree, rank)
+    return ensemble.model(forest.n_features_in_, width, len(trees))
 
 
 @dataclass(frozen=True)
@@ -194,14 +196,14 @@ class _Ensemble:
         self._n_nodes = self._n_leaves = 0
         self._roots: list[int] = []
 
-    def add(self, tree: _Tree, rank: int, scale: float) -> None:
+    def add(self, tree: _Tree, rank: int) -> None:
         """Add what a tree gives to each leaf's class of one rank."""
         leaves = np.flatnonzero(tree.n_shares > rank)
         inner = np.flatnonzero(tree.paths_to(leaves) & ~tree.is_leaf)
         self._roots.append(self._n_nodes)
         if len(inner) == 0:
             # The operator knows no tree without a cut: both ways lead to the same.
-            target, weight = self._said(tree, np.zeros(2, dtype=np.int64), rank, scale)
+            target, weight = self._said(tree, np.zeros(2, dtype=np.int64), rank)
             sides = self._n_leaves + np.arange(2)
             zero, yes = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
             nodes = (zero, np.zeros(1, np.float32), zero, sides[:1], yes, sides[1:], yes)
@@ -213,7 +215,7 @@ class _Ensemble:
         ends = position[children] < 0
         ids = position[children]
         ids[ends] = self._n_leaves + np.arange(ends.sum())
-        target, weight = self._said(tree, children[ends], rank, scale)
+        target, weight = self._said(tree, children[ends], rank)
         nodes = (
             tree.feature[inner],
             tree.threshold[inner],
@@ -225,13 +227,11 @@ class _Ensemble:
         )
         self._append(nodes, target, weight)
 
-    def _said(
-        self, tree: _Tree, nodes: Indices, rank: int, scale: float
-    ) -> tuple[Indices, NDArray[np.float64]]:
-        """Return each node's target and weight: 0 where it is no leaf with so many classes."""
+    def _said(self, tree: _Tree, nodes: Indices, rank: int) -> tuple[Indices, NDArray[np.float64]]:
+        """Return each node's target and votes: none where it is no leaf with so many classes."""
         has = tree.n_shares[nodes] > rank
         share = np.where(has, tree.first_share[nodes] + rank, 0)
-        return self._targets[tree.classes[share]], np.where(has, tree.shares[share] * scale, 0)
+        return self._targets[tree.classes[share]], np.where(has, tree.shares[share], 0)
 
     def _append(
         self, nodes: tuple[NDArray[Any], ...], target: Indices, weight: NDArray[np.float64]
@@ -241,7 +241,7 @@ class _Ensemble:
         self._n_nodes += len(nodes[0])
         self._n_leaves += len(target)
 
-    def model(self, n_features: int, n_targets: int) -> Any:
+    def model(self, n_features: int, n_targets: int, n_trees: int) -> Any:
         """Return the model."""
         from onnx import TensorProto, helper, numpy_helper
 
@@ -250,10 +250,12 @@ class _Ensemble:
         )
         target, weight = map(np.concatenate, zip(*self._leaves, strict=True))
         modes = np.full(len(feature), _AT_MOST, np.uint8)
+        # By default missing values go where the comparison, which is false, sends them.
+        optional = {"nodes_missing_value_tracks_true": missing.tolist()} if missing.any() else {}
         ensemble = helper.make_node(
             "TreeEnsemble",
             ["features"],
-            ["probabilities"],
+            ["votes"],
             domain="ai.onnx.ml",
             aggregate_function=_SUM,
             post_transform=_NO_TRANSFORM,
@@ -262,19 +264,21 @@ class _Ensemble:
             nodes_featureids=feature.tolist(),
             nodes_splits=numpy_helper.from_array(split.astype(np.float32)),
             nodes_modes=numpy_helper.from_array(modes),
-            nodes_missing_value_tracks_true=missing.tolist(),
             nodes_truenodeids=true.tolist(),
             nodes_trueleafs=true_leaf.tolist(),
             nodes_falsenodeids=false.tolist(),
             nodes_falseleafs=false_leaf.tolist(),
             leaf_targetids=target.tolist(),
             leaf_weights=numpy_helper.from_array(weight.astype(np.float32)),
+            **optional,
         )
+        division = helper.make_node("Div", ["votes", "n_trees"], ["probabilities"])
         graph = helper.make_graph(
-            [ensemble],
+            [ensemble, division],
             "forest",
             [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", n_features])],
             [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", n_targets])],
+            [numpy_helper.from_array(np.array(n_trees, np.float32), "n_trees")],
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)

@@ -14,6 +14,9 @@ use pyo3::prelude::*;
 use crate::convert::{as_matrix, as_threads, in_rows, to_python};
 use crate::signals::interruptible;
 
+/// Leaves that are reached in so short a time that nobody interrupts it: some milliseconds.
+const BRIEF: usize = 10_000;
+
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Trees>()?;
     module.add_function(wrap_pyfunction!(fit_trees, module)?)
@@ -146,16 +149,20 @@ impl Trees {
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let matrix = as_matrix(&rows)?;
         let threads = as_threads(n_threads);
-        let probabilities = interruptible(py, |interrupted| {
-            let stop = || interrupted.load(Ordering::Relaxed);
-            let workers = Workers {
-                threads,
-                stop: &stop,
-            };
-            self.0.probabilities(matrix, workers)
-        })?
-        .map_err(to_python)?;
-        in_rows(py, probabilities, self.0.n_classes())
+        let n_leaves = matrix.n_rows().saturating_mul(self.0.n_trees());
+        let probabilities = if n_leaves <= BRIEF {
+            py.detach(|| self.0.probabilities(matrix, Workers::new(threads)))
+        } else {
+            interruptible(py, |interrupted| {
+                let stop = || interrupted.load(Ordering::Relaxed);
+                let workers = Workers {
+                    threads,
+                    stop: &stop,
+                };
+                self.0.probabilities(matrix, workers)
+            })?
+        };
+        in_rows(py, probabilities.map_err(to_python)?, self.0.n_classes())
     }
 
     /// What the trees are made of: nodes, three numbers each; where each tree begins among them,
