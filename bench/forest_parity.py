@@ -1,6 +1,6 @@
 """Is a forest of ours as accurate as scikit-learn's: final forests, side by side.
 
-    python bench/forest_parity.py --data DATA --weights WEIGHTS --out bench/results/forest_parity.json
+    python bench/forest_parity.py --data DATA --weights WEIGHTS --out FILE.json
 
 The difference of accuracies, native minus scikit-learn, in points, with its 95 % interval:
 
