@@ -162,7 +162,10 @@ def test_nobody_waits_for_rows_that_nobody_reads(expression_model: Path, album: 
     command = [sys.executable, "-m", "fer_fast", "predict", "--model", str(expression_model)]
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        [*command, *[str(album / "a.png")] * 2_000], stdout=writer, stderr=subprocess.PIPE, text=True
+        [*command, *[str(album / "a.png")] * 2_000],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     os.close(writer)
     os.read(reader, 1)
