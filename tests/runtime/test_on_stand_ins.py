@@ -196,13 +196,14 @@ for _ in range(2):
     print(is_numbered(session.features(numbered(5000), batch_size=2000, advance=steps.append)))
 print(sum(steps))
 """)
-    *warnings, first, second, steps = printed.splitlines()
-    assert (first, second, steps) == ("True", "True", "10000")
+    lines = printed.splitlines()
+    # Which lane meets the limit is up to the scheduler: the second call may have to halve again.
+    warnings = [line for line in lines if line.startswith("warning: device: batches of ")]
+    assert [line for line in lines if line not in warnings] == ["True", "True", "10000"]
     assert warnings
     assert warnings[0].startswith(
         "warning: device: batches of 1000 faces instead of 2000, because "
     )
-    assert all(warning.startswith("warning: device: batches of ") for warning in warnings)
 
 
 def test_threads_that_share_a_session_survive_that_its_batch_is_halved(
