@@ -135,6 +135,33 @@ def with_ferplus_labels(
     )
 
 
+def vote_shares(dataset: FaceDataset, votes_csv: Path) -> NDArray[np.float32]:
+    """Return which share of a face's votes each of FER-2013's expressions has.
+
+    Votes for contempt, "unknown" and no face do not count.
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+        With FER-2013's labels, and its rows in the order of fer2013.csv, which FER+ follows.
+    votes_csv : Path
+        As of `second_opinion`.
+
+    Returns
+    -------
+    ndarray of shape (n_faces, 7), float32
+        Columns in the order of `FER2013`. A row sums to 1, or to 0 where no vote counts.
+
+    Raises
+    ------
+    DataError
+        As `second_opinion`.
+    """
+    votes = _votes_on(dataset, votes_csv)[:, : len(FER2013)].astype(np.float32)
+    shares: NDArray[np.float32] = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
+    return shares
+
+
 def _votes_on(dataset: FaceDataset, votes_csv: Path) -> NDArray[np.int64]:
     """Return the votes on each face, of shape (n_faces, 10), in the order of `_COLUMNS`."""
     if dataset.label_set != FER2013:
