@@ -10,7 +10,12 @@ import pytest
 
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FaceDataset, Split
-from fer_fast.faces.ferplus import second_opinion, vote_shares, with_ferplus_labels
+from fer_fast.faces.ferplus import (
+    majority_labels,
+    second_opinion,
+    vote_shares,
+    with_ferplus_labels,
+)
 from fer_fast.faces.labels import FERPLUS, LabelSet
 from fer_fast.faces.loading import load_faces
 from fer_fast.faces.readers.npz import save_npz
@@ -171,6 +176,22 @@ def test_shares_are_of_the_votes_for_fer2013s_expressions(
     )
     expected[1, few.class_names.index("happy")] = 1
     np.testing.assert_allclose(shares, expected)
+
+
+def test_a_majority_is_more_than_half_of_all_votes(dataset: FaceDataset, tmp_path: Path) -> None:
+    few = replace(
+        dataset, pixels=dataset.pixels[:5], labels=dataset.labels[:5], splits=dataset.splits[:5]
+    )
+    rows = [
+        "5,5,0,0,0,0,0,0,0,0",
+        "0,6,0,0,0,0,0,0,4,0",
+        "0,0,0,0,0,0,0,9,1,0",
+        "0,0,0,0,0,0,0,0,9,1",
+        "0,0,0,0,0,0,0,0,1,9",
+    ]
+    happy, contempt = map(FERPLUS.names.index, ("happy", "contempt"))
+    found = majority_labels(few, votes_file(tmp_path, rows))
+    assert found.tolist() == [-1, happy, contempt, -1, -1]
 
 
 @pytest.mark.real_data
