@@ -131,7 +131,7 @@ def test_what_is_left_of_the_network_computes_what_the_network_did(channels: int
         ]
     )
     last_rectifier = network.layers[-3]
-    reference = keras.Model(network.inputs, [last_rectifier.output, network.output])
+    reference = keras.Model(network.inputs, [last_rectifier.output, *network.outputs])
     expected, probabilities = reference.predict(
         (X.reshape(50, -1, len(mean)) - mean) / deviation, verbose=0
     )

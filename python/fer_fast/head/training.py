@@ -186,6 +186,8 @@ def write_views(
     reporter: Reporter = SILENT,
 ) -> None:
     """Write the features and targets that `fit_head` takes; `movement` is the moved copies'."""
+    np.save(folder / "targets.npy", training.targets)
+    np.save(folder / "validation_targets.npy", validation.targets)
     views = training_views(training.pixels, config.moved_copies, config.seed, movement)
     n_faces = (2 + config.moved_copies) * len(training.pixels) + len(validation.pixels)
     with reporter.task(f"features to train on, {session.device}", n_faces, "images") as task:
@@ -195,11 +197,9 @@ def write_views(
             # Half precision halves what is written, and is far finer than the dropout's noise.
             np.save(folder / f"{part}.npy", X.astype(np.float16))
 
+        write("validation", validation.pixels)
         for position, view in enumerate(views):
             write(f"view-{position}", view)
-        write("validation", validation.pixels)
-    np.save(folder / "targets.npy", training.targets)
-    np.save(folder / "validation_targets.npy", validation.targets)
 
 
 def fit_head(
