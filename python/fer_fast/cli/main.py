@@ -17,6 +17,7 @@ from fer_fast.cli.commands import (
     evaluate,
     export,
     extract,
+    model,
     pipeline,
     predict,
     serve,
@@ -31,7 +32,7 @@ DEFECT = READER_LEFT = 1
 USER_ERROR = 2
 """Exit status of a failure that the user can mend."""
 
-_COMMANDS = (pipeline, extract, export, audit, doctor, predict, evaluate, serve)
+_COMMANDS = (pipeline, extract, export, audit, doctor, predict, evaluate, model, serve)
 
 
 class _Parser(argparse.ArgumentParser):
