@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import re
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from common import write_results
 
 from fer_fast import Colony
 from fer_fast.selection.reference import ReferenceColony
@@ -264,18 +264,15 @@ def main() -> None:
             "1,000,000 features, {ants} ants, q0={q0}, k/n={share}: {seconds:.2f} s, "
             "peak {peak_rss_mib:.0f} MiB ({rss_before_mib:.0f} before)".format(**row)
         )
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        result = {
-            "machine": platform.processor() or platform.machine(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
+    write_results(
+        arguments,
+        {
             "rounds": rounds,
             "iteration_seconds": rows,
             "exponents": slopes,
             "million": millions,
-        }
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from common import write_results
 
 
 def plain_python(
@@ -90,9 +90,7 @@ def plain_python(
     }
 
 
-def fer_fast(
-    csv: Path, weights: Path, ants: int, iterations: int, trees: int
-) -> dict[str, float]:
+def fer_fast(csv: Path, weights: Path, ants: int, iterations: int, trees: int) -> dict[str, float]:
     """Run ``fer-fast pipeline`` with an empty cache; return the same figures."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -174,28 +172,32 @@ def main() -> None:
                 runs[side].append(json.loads(done.stdout.splitlines()[-1]))
                 print(side, json.dumps(runs[side][-1]), flush=True)
 
-    medians = {
-        side: {key: float(np.median([run[key] for run in of_side])) for key in of_side[0]}
-        for side, of_side in runs.items()
-    }
+    medians = medians_of(runs)
     for side, figures in medians.items():
         print(f"\n{side}")
         for key, value in figures.items():
             print(f"  {key:<12}{value:10.3f}")
     if len(medians) == 2:
         print(f"\nplain / fer-fast: {medians['plain']['total'] / medians['fer-fast']['total']:.1f}")
-    if options.out:
-        document = {
-            "machine": f"{os.cpu_count()}-core {platform.machine()}",
+    write_results(
+        options,
+        {
             "training_rows": options.training_rows or "all",
             "ants": options.ants,
             "iterations": options.iterations,
             "trees": options.trees,
             "runs": runs,
             "medians": medians,
-        }
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(document, indent=2) + "\n")
+        },
+    )
+
+
+def medians_of(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return the median over each side's runs of each figure."""
+    return {
+        side: {key: float(np.median([run[key] for run in of_side])) for key in of_side[0]}
+        for side, of_side in runs.items()
+    }
 
 
 if __name__ == "__main__":
