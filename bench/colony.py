@@ -229,6 +229,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and smaller settings")
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--limit", type=float, default=None, help="seconds per rival and round")
+    parser.add_argument("--no-million", action="store_true", help="leave out a million features")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--one", nargs=3, type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -258,7 +259,7 @@ def main() -> None:
         if arguments.quick
         else [(200, q0, share) for q0 in (0.9, 0.0) for share in (0.1, 0.5)]
     )
-    millions = [million(*setting) for setting in settings]
+    millions = [] if arguments.no_million else [million(*setting) for setting in settings]
     for row in millions:
         print(
             "1,000,000 features, {ants} ants, q0={q0}, k/n={share}: {seconds:.2f} s, "
