@@ -189,6 +189,21 @@ def peers(result: Any) -> Iterator[str]:
             )
 
 
+def prior(result: Any) -> Iterator[str]:
+    for name in ("AntColonySelector", "the same, no prior"):
+        cells = []
+        for matrix in ("planted", "digits"):
+            runs = result["runs"][matrix][name]
+            accuracies = [run["accuracy"] for run in runs]
+            low, high = (number(value, 3) for value in (min(accuracies), max(accuracies)))
+            cells += [
+                f"{median(run['fits'] for run in runs):.0f}",
+                f"{number(mean(accuracies), 3)} ({low}–{high})",
+                f"{median(run['kept'] for run in runs):.0f}",
+            ]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
 def half_precision(result: Any) -> Iterator[str]:
     single, half = (mean(result["accuracy"][name]) for name in ("fp32", "fp16"))
     low, high = result["interval_95_points"]
@@ -249,6 +264,7 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (smote, ["smote"]),
     (colony, ["colony"]),
     (peers, ["peers"]),
+    (prior, ["peers-prior"]),
     (half_precision, ["half-precision"]),
     (extraction, ["extraction"]),
     (audit, ["audit"]),
