@@ -114,6 +114,13 @@ def test_a_reader_that_leaves_costs_no_file(data: Path, gone: str, status: int) 
     check_audit(data.with_name("a.json"))
 
 
+def test_warnings_that_are_errors_are_none_of_the_commands(shell: Run, data: Path) -> None:
+    found = shell("audit --faces-only --data few.npz --out a.json", PYTHONWARNINGS="error")
+    assert found.returncode == 0, found.stderr
+    assert "Warning" not in found.stderr
+    check_audit(data.with_name("a.json"))
+
+
 def test_what_a_file_holds_is_never_what_a_library_said(data: Path) -> None:
     """A file that is opened where standard error was closed would get all that is said there."""
     script = (
