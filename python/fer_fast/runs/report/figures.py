@@ -62,7 +62,11 @@ def methods(run: RunRecord) -> str:
         for name, one in run.predictions.baselines.items()
     }
     plots, rows = [], []
-    for key, title in (("test", "all test rows"), ("test_deduplicated", "rows of its own split")):
+    same = run.metrics["test"]["rows"] == run.metrics["test_deduplicated"]["rows"]
+    for key, title in (
+        ("test", "all test rows"),
+        ("test_deduplicated", "rows whose image stands in no other split"),
+    ):
         for measure, name in MEASURES.items():
             shown = []
             for method, label in METHODS.items():
@@ -71,11 +75,11 @@ def methods(run: RunRecord) -> str:
                 shown.append(svg.Dot(label, scores[measure], low, high, method == "chosen"))
                 numbers = (f"{scores[measure]:.4f}", f"{low:.4f} to {high:.4f}")
                 rows.append((label, title, name, *numbers, pairs[method] if key == "test" else ""))
-            if measure == "accuracy" or key == "test":
+            if key == "test" or (measure == "accuracy" and not same):
                 alt = f"{name} on {title}, with 95 % intervals over rows: " + ", ".join(
                     f"{one.label} {one.value:.3f}" for one in shown
                 )
-                plots.append((svg.dots(shown, alt, f"{name}, {title}"), alt))
+                plots.append((svg.dots(shown, alt, name), alt))
     all_numbers = table(
         ("features", "rows", "measure", "score", "95 % over rows", "McNemar p against the ants"),
         rows,

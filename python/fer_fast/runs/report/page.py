@@ -18,7 +18,10 @@ from fer_fast.runs.report.style import STYLE
 from fer_fast.storage.files import atomic_write
 
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"(),:;]+[/\\])+")
-"""The folders of a path, but for its last part."""
+"""The folders of a path in a sentence, but for its last part."""
+
+_WHOLE_PATH = re.compile(r"(?:ferplus=)?((?:~|[A-Za-z]:)?[/\\].*[/\\])", re.DOTALL)
+"""The same of a path that is all there is."""
 
 
 def report_html(runs: Sequence[RunRecord], *, with_paths: bool = False) -> str:
@@ -84,9 +87,15 @@ def _name(run: RunRecord) -> str:
 
 def _without_paths(run: RunRecord) -> RunRecord:
     """Return the run with no path but its last part."""
+    # A folder with a space in its name ends nowhere in a sentence, unless it is known.
+    named = [str(value) for value in (*run.parameters.values(), run.metrics["data"]["source"])]
+    whole = [one for name in named if (one := _WHOLE_PATH.match(name))]
+    known = sorted((one[1] for one in whole), key=len, reverse=True)
 
     def last_part(value: Any) -> Any:
         if isinstance(value, str):
+            for folder in known:
+                value = value.replace(folder, "")
             return _ABSOLUTE_PATH.sub("", value)
         if isinstance(value, dict):
             return {name: last_part(one) for name, one in value.items()}
@@ -162,8 +171,8 @@ def _parameters(run: RunRecord) -> str:
     environment = [
         ("device", run.metrics["device"]),
         *run.metrics.get("versions", {}).items(),
-        ("data digest", run.metrics["data"]["hash"]),
-        ("backbone digest", run.metrics["model_hash"]),
+        ("data digest", f"{run.metrics['data']['hash'][:16]}…"),
+        ("backbone digest", f"{run.metrics['model_hash'][:16]}…"),
     ]
     return _side_by_side(
         table(("parameter", "value"), parameters), table(("environment", ""), environment)

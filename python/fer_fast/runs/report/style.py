@@ -37,10 +37,10 @@ svg .line.other { stroke: var(--other); }
   width: .8em; height: .8em; border-radius: 50%; margin-right: .35em; }
 .legend i.main { background: var(--main); } .legend i.other { background: var(--other); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; overflow-wrap: normal;
+  font-size: .88rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); }
 th:first-child, td:first-child { text-align: left; } th { font-weight: 600; }
-td.text { text-align: left; }
 table.heat td { position: relative; } table.heat td i { position: absolute; inset: 1px;
   background: var(--main); opacity: calc(var(--v) * .6); z-index: -1; }
 table.heat { position: relative; z-index: 0; }
