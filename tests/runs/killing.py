@@ -1,13 +1,22 @@
-"""Killing a real run at a moment of choice, and holding what it leaves against another run."""
+"""Killing a real run at a moment of choice, and holding what it leaves against another run.
+
+``python tests/runs/killing.py --weights WEIGHTS`` kills many runs, each at a moment of its own
+out of all that a run takes, some on an empty cache, kills their resumption too, lets them end, and
+prints a table.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -113,3 +122,53 @@ def _figures(out: Path) -> dict[str, Any]:
         del document[name]
     del document["parameters"]["out"]
     return document
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--kills", type=int, default=24)
+    parser.add_argument("--cold", type=int, default=8, help="of them on an empty cache")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    draw = random.Random(options.seed)
+    words = f"--weights {options.weights} --device cpu --balance none --ants 8 --iterations 6 "
+    words += "--fitness-rows 1000 --trees 60"
+    print("| cache | killed after, s | at | evaluations kept | killed again at | differs |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, seconds = Path(scratch), {}
+        for cache in ("empty", "filled"):
+            whole = Run(folder / f"whole-{cache}", words.split(), folder / "cache")
+            start = time.monotonic()
+            whole.finish()
+            seconds[cache] = time.monotonic() - start
+        for number in range(options.kills):
+            cache = "empty" if number < options.cold else "filled"
+            path = folder / "cache"
+            if cache == "empty":
+                path = folder / f"cache-{number}"
+            first, of = number, options.cold
+            if cache == "filled":
+                first, of = number - options.cold, options.kills - options.cold
+            # A moment of its own from each part of a run.
+            moment = seconds[cache] * (first + draw.random()) / of
+            run = Run(folder / f"killed-{number}", words.split(), path)
+            _, stage = run.kill_when(_after(moment))
+            kept = evaluations(run.out)
+            _, again = run.kill_when(_after(seconds["filled"] * draw.random()))
+            run.finish()
+            found = difference(run.out, whole.out) or "nothing"
+            print(f"| {cache} | {moment:.1f} | {stage} | {kept} | {again} | {found} |", flush=True)
+            shutil.rmtree(run.out)
+            if cache == "empty":
+                shutil.rmtree(path)
+
+
+def _after(seconds: float) -> Callable[[Path], bool]:
+    start = time.monotonic()
+    return lambda _: time.monotonic() - start >= seconds
+
+
+if __name__ == "__main__":
+    main()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import comb
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import WriteRun
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +23,8 @@ from fer_fast.runs.compare import (
     summarise_seeds,
 )
 from fer_fast.runs.record import find_runs, read_record
+
+WriteRun = Callable[..., Path]
 
 
 @given(only_first=st.integers(0, 60), only_second=st.integers(0, 60), both=st.integers(0, 9))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from conftest import WriteRun
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from fer_fast.errors import DataError
 from fer_fast.runs.record import read_record
 from fer_fast.runs.report.page import report_html
 from fer_fast.runs.report.svg import Axis, ticks
+
+WriteRun = Callable[..., Path]
 
 
 class Page(HTMLParser):
