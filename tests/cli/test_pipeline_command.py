@@ -140,6 +140,43 @@ def test_the_settings_written_back_repeat_the_run_from_any_folder(
     assert read_config(tmp_path / "again" / "config.toml") == read_config(config)
 
 
+def test_json_is_the_metrics_and_nothing_else(first_run, environment, options, run_cli, tmp_path):
+    result = run_cli("pipeline", *options, "--json", "--quiet", "--out", "out", **environment)
+    assert result.returncode == 0
+    assert result.stdout == (tmp_path / "out" / "metrics.json").read_text()
+    assert json.loads(result.stdout)["features"] == metrics_of(first_run[1])["features"]
+    # Quiet, it still warns.
+    assert result.stderr.splitlines() == [
+        f"! {one}" for one in json.loads(result.stdout)["warnings"]
+    ]
+
+
+@pytest.mark.usefixtures("first_run")
+def test_seeds_are_run_each_in_its_folder_and_summed_up(environment, options, run_cli, tmp_path):
+    arguments = ("--seeds", 2, "--seed", 5, "--balance", "none", "--out", "out", "--json")
+    result = run_cli("pipeline", *options, *arguments, **environment)
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    runs = [metrics_of(tmp_path / "out" / f"seed-{seed}") for seed in (5, 6)]
+    assert [run["parameters"]["seed"] for run in runs] == [5, 6]
+    assert [run["test"] for run in document["runs"]] == [run["test"] for run in runs]
+    means = {(one["method"], one["rows"], one["measure"]): one for one in document["summary"]}
+    accuracies = [run["test"]["accuracy"] for run in runs]
+    assert means["chosen", "test", "accuracy"]["score"]["mean"] == pytest.approx(
+        np.mean(accuracies)
+    )
+    assert runs[0]["features"] != runs[1]["features"]
+
+
+def test_the_last_lines_say_what_to_do_next(first_run):
+    result, out = first_run
+    last = result.stderr.splitlines()[-2:]
+    assert last == [
+        f"· look: {out}/report.html",
+        f"· next: fer-fast predict --model {out}/model.onnx photo.jpg",
+    ]
+
+
 def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
     first_run, environment, options, tmp_path
 ):
