@@ -137,7 +137,7 @@ def subsampled_csv(data: Path, training_rows: int, out: Path) -> None:
 
 
 def main() -> None:
-    """Run both sides in turn, each in a process of its own."""
+    """Run both sides in turn, and print and write what they took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
@@ -158,20 +158,7 @@ def main() -> None:
         print(json.dumps(figures))
         return
 
-    with tempfile.TemporaryDirectory() as folder:
-        csv = Path(folder, "faces.csv")
-        subsampled_csv(options.data, options.training_rows, csv)
-        sides = [options.only] if options.only else list(SIDES)
-        runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
-        for _ in range(options.repeats):
-            for side in sides:
-                command = [sys.executable, __file__, "--run", side, "--data", csv]
-                command += ["--weights", options.weights, "--ants", str(options.ants)]
-                command += ["--iterations", str(options.iterations), "--trees", str(options.trees)]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                runs[side].append(json.loads(done.stdout.splitlines()[-1]))
-                print(side, json.dumps(runs[side][-1]), flush=True)
-
+    runs = in_turn(options)
     medians = medians_of(runs)
     for side, figures in medians.items():
         print(f"\n{side}")
@@ -190,6 +177,24 @@ def main() -> None:
             "medians": medians,
         },
     )
+
+
+def in_turn(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+    """Return the figures of each side's runs, every one from a process of its own."""
+    sides = [options.only] if options.only else list(SIDES)
+    runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+    with tempfile.TemporaryDirectory() as folder:
+        csv = Path(folder, "faces.csv")
+        subsampled_csv(options.data, options.training_rows, csv)
+        for _ in range(options.repeats):
+            for side in sides:
+                command = [sys.executable, __file__, "--run", side, "--data", csv]
+                command += ["--weights", options.weights, "--ants", str(options.ants)]
+                command += ["--iterations", str(options.iterations), "--trees", str(options.trees)]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+                runs[side].append(json.loads(done.stdout.splitlines()[-1]))
+                print(side, json.dumps(runs[side][-1]), flush=True)
+    return runs
 
 
 def medians_of(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
