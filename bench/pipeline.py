@@ -25,9 +25,7 @@ import numpy as np
 from common import write_results
 
 
-def plain_python(
-    csv: Path, weights: Path, ants: int, iterations: int, trees: int
-) -> dict[str, float]:
+def plain_python(options: argparse.Namespace) -> dict[str, float]:
     """Run the experiment in plain Python; return its seconds per stage and its scores."""
     seconds: dict[str, float] = {}
     last = time.perf_counter()
@@ -47,12 +45,12 @@ def plain_python(
     from fer_fast.selection.reference import ReferenceColony
 
     lap("imports")
-    table = pd.read_csv(csv)
+    table = pd.read_csv(options.data)
     pixels = np.fromstring(" ".join(table["pixels"]), dtype=np.uint8, sep=" ")
     y = table["emotion"].to_numpy()
     rows = {split: np.flatnonzero(table["Usage"] == split) for split in table["Usage"].unique()}
     lap("data")
-    network = MobileNetV2(include_top=False, weights=str(weights), input_shape=(48, 48, 3))
+    network = MobileNetV2(include_top=False, weights=str(options.weights), input_shape=(48, 48, 3))
     images = np.repeat(pixels.reshape(-1, 48, 48, 1).astype(np.float32) / 127.5 - 1, 3, axis=3)
     X = network.predict(images, batch_size=128, verbose=0).reshape(len(images), -1)
     lap("features")
@@ -62,9 +60,9 @@ def plain_python(
     desirability = np.clip(F / np.quantile(F, 0.99), 0.01, 1)
     X_balanced, y_balanced = SMOTE(random_state=0).fit_resample(X[training], y[training])
     lap("balance")
-    colony = ReferenceColony(desirability, n_ants=ants, seed=0)
+    colony = ReferenceColony(desirability, n_ants=options.ants, seed=0)
     scores: dict[bytes, float] = {}
-    forest = partial(RandomForestClassifier, trees, random_state=0, n_jobs=-1)
+    forest = partial(RandomForestClassifier, options.trees, random_state=0, n_jobs=-1)
 
     def fitness(subset: np.ndarray) -> float:
         key = subset.tobytes()
@@ -73,7 +71,7 @@ def plain_python(
             scores[key] = accuracy_score(y[validation], fitted.predict(X[validation][:, subset]))
         return scores[key]
 
-    for _ in range(iterations):
+    for _ in range(options.iterations):
         colony.tell([fitness(subset) for subset in colony.ask()])
     lap("selection")
     assert colony.best is not None
@@ -90,15 +88,16 @@ def plain_python(
     }
 
 
-def fer_fast(csv: Path, weights: Path, ants: int, iterations: int, trees: int) -> dict[str, float]:
+def fer_fast(options: argparse.Namespace) -> dict[str, float]:
     """Run ``fer-fast pipeline`` with an empty cache; return the same figures."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         subprocess.run(
             [
                 *(sys.executable, "-m", "fer_fast", "pipeline", "--preset", "paper"),
-                *("--data", csv, "--weights", weights, "--out", f"{folder}/out"),
-                *("--ants", str(ants), "--iterations", str(iterations), "--trees", str(trees)),
+                *("--data", options.data, "--weights", options.weights, "--out", f"{folder}/out"),
+                *("--ants", str(options.ants), "--iterations", str(options.iterations)),
+                *("--trees", str(options.trees)),
             ],
             env=os.environ | {"FER_FAST_CACHE": f"{folder}/cache"},
             stdout=subprocess.DEVNULL,
@@ -151,11 +150,7 @@ def main() -> None:
     parser.add_argument("--run", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
-        side = SIDES[options.run]
-        figures = side(
-            options.data, options.weights, options.ants, options.iterations, options.trees
-        )
-        print(json.dumps(figures))
+        print(json.dumps(SIDES[options.run](options)))
         return
 
     runs = in_turn(options)
