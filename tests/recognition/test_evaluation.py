@@ -113,6 +113,18 @@ def test_pictures_without_a_face_are_counted(
     assert (len(found.names), found.unfound, found.unread) == (2, 1, 0)
 
 
+def test_a_class_that_is_a_link_to_nowhere_is_named(tmp_path: Path) -> None:
+    for name in ("happy", ".thumbnails"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (48, 48), 99).save(tmp_path / name / "face.png")
+    found = find_labelled_pictures(tmp_path, LABELS)
+    assert found is not None
+    assert found.names == ["happy"]
+    (tmp_path / "sad").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="sad is a link that leads nowhere"):
+        find_labelled_pictures(tmp_path, LABELS)
+
+
 def test_the_command_prints_and_writes_what_it_scored(
     run_cli: Any, expression_model: Path, folder: Path, tmp_path: Path
 ) -> None:

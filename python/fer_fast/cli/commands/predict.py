@@ -93,7 +93,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     # What is wrong with a picture is said in its row.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    sources = find_sources(options.inputs)
+    sources = find_sources(options.inputs, reporter=reporter)
     recognizer = Recognizer(options.model, device=options.device, threads=options.jobs)
     # On a terminal, progress and rows share the screen; elsewhere rows go past the display.
     out = _Screen() if stdout.is_terminal else stdout.file
