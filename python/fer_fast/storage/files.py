@@ -75,12 +75,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def _led_to(path: Path) -> Path:
-    try:
-        return path.resolve() if path.is_symlink() else path
-    except (OSError, RuntimeError) as error:
-        raise OutputError(
-            f"cannot write {path}, a link that leads to itself", hint="name another file"
-        ) from error
+    if not path.is_symlink():
+        return path
+    # Python raises RuntimeError for a circle of links up to 3.12, and leaves it one from 3.13 on.
+    with suppress(OSError, RuntimeError):
+        end = path.resolve()
+        if not end.is_symlink():
+            return end
+    raise OutputError(f"cannot write {path}, a link that leads to itself", hint="name another file")
 
 
 def _require_replaceable(path: Path) -> None:

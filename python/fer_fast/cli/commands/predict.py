@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
@@ -91,8 +90,6 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     from fer_fast.recognition import Recognizer
     from fer_fast.recognition.sources import find_sources
 
-    # What is wrong with a picture is said in its row.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
     sources = find_sources(options.inputs, reporter=reporter)
     recognizer = Recognizer(options.model, device=options.device, threads=options.jobs)
     # On a terminal, progress and rows share the screen; elsewhere rows go past the display.
