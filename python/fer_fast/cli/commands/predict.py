@@ -199,15 +199,16 @@ class _Looker:
     def _write(self, name: str, seconds: float | None, prediction: Prediction) -> None:
         from fer_fast.cli.rows import Place
 
+        # First: that nobody reads on does not make a picture unreadable.
+        if prediction.error is None:
+            self.read += 1
+        else:
+            self.unreadable += 1
         self._rows.write(Place(name, seconds), prediction)
         # Whoever reads along sees each row at once.
         self._stdout.flush()
         if self._stdout.refusal is not None:
             raise _ReaderLeftError
-        if prediction.error is None:
-            self.read += 1
-        else:
-            self.unreadable += 1
 
     def _annotate(self, prediction: Prediction, stem: str) -> None:
         """Write a picture with its boxes under a name that this run has not used."""
