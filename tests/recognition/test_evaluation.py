@@ -111,6 +111,9 @@ def test_pictures_without_a_face_are_counted(
     assert pictures is not None
     found = ask(Recognizer(expression_model), pictures, faces="largest")
     assert (len(found.names), found.unfound, found.unread) == (2, 1, 0)
+    nothing = Answers(np.empty((0, len(LABELS))), [], unread=1, unfound=2)
+    with pytest.raises(DataError, match="1 cannot be read, and in 2 no face is found"):
+        evaluate(LABELS, nothing)
 
 
 def test_a_class_that_is_a_link_to_nowhere_is_named(tmp_path: Path) -> None:

@@ -178,12 +178,18 @@ def evaluate(labels: tuple[str, ...], answers: Answers) -> Evaluation:
     DataError
         If fewer than two classes are in common, or no face is of one.
     """
+    if not answers.names:
+        raise DataError(
+            f"no picture has an answer: {answers.unread:,} cannot be read, and in "
+            f"{answers.unfound:,} no face is found",
+            hint="give pictures of faces, or --faces none for faces that are cut out",
+        )
     known = label_set_of(labels)
     codes = {name: known.code(name) for name in set(answers.names)}
     common = sorted({code for code in codes.values() if code is not None})
     if len(common) < 2:
         raise DataError(
-            f"the data set's classes are {', '.join(sorted(codes)) or 'none'} and the model's "
+            f"the data set's classes are {', '.join(sorted(codes))} and the model's "
             f"{', '.join(labels)}",
             hint="give a data set with at least two of them",
         )
