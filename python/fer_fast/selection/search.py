@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,24 @@ class SelectionInterrupted(KeyboardInterrupt):
         super().__init__()
         self.colony = colony
         self.n_features = n_features
+
+
+class Fitness(Protocol):
+    """What a search has its subsets judged by; `ForestFitness` is one.
+
+    Attributes
+    ----------
+    deadline : float or None
+        A reading of `time.monotonic` after which evaluations are cut.
+    """
+
+    deadline: float | None
+
+    def __call__(self, subset: NDArray[np.int64], /) -> float | tuple[float, NDArray[np.float64]]:
+        """Score one subset, and perhaps say what each of its features earned."""
+
+    def next_iteration(self, credited: Sequence[NDArray[np.int64]], /) -> None:
+        """Hear what the colony has credited before it has the next subsets scored."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +157,7 @@ def _fitness_rows(y: NDArray[np.int64], n_rows: int, seed: int) -> NDArray[np.in
 
 def search(
     desirability: NDArray[np.float64],
-    fitness: ForestFitness,
+    fitness: Fitness,
     settings: ColonySettings,
     run: RunSettings,
     *,

@@ -81,19 +81,22 @@ impl Column {
         let mut n_bins = 0;
         let mut bins_left = runs.len().min(max_bins);
         let mut rows_left: usize = runs.iter().map(|&(_, rows)| rows).sum();
-        let mut fair = rows_left / bins_left.max(1);
+        let sizes = sizes(bins_left, rows_left);
+        let mut sizes_left: f64 = sizes[..bins_left].iter().sum();
+        let mut fair = rows_left as f64 * sizes[0] / sizes_left;
         let mut held = 0;
         let [mut least, mut greatest] = [runs.first().map_or(0.0, |&(value, _)| value); 2];
         let (mut mode, mut most) = (0, 0);
         for (index, &(value, rows)) in runs.iter().enumerate() {
-            let is_full = held + rows / 2 > fair || rows >= fair;
+            let is_full = (held as f64 + rows as f64 / 2.0) > fair || rows as f64 >= fair;
             if held > 0 && bins_left > 1 && (is_full || runs.len() - index < bins_left) {
                 bins[n_bins] = [least, greatest];
                 n_bins += 1;
                 least = value;
                 bins_left -= 1;
                 rows_left -= held;
-                fair = rows_left / bins_left;
+                sizes_left -= sizes[n_bins - 1];
+                fair = rows_left as f64 * sizes[n_bins] / sizes_left;
                 held = 0;
             }
             held += rows;
@@ -177,6 +180,22 @@ impl Column {
     pub(crate) fn has_missing(&self) -> bool {
         self.has_missing
     }
+}
+
+/// How large bins are to be, in proportion: all alike but for an eighth of them at either end, which
+/// grow from one row on. Even bins would hide in their last one what tells a rare class apart.
+fn sizes(n_bins: usize, n_rows: usize) -> [f64; MAX_BINS] {
+    let mut sizes = [1.0; MAX_BINS];
+    let tail = n_bins / 8;
+    let row = n_bins as f64 / n_rows as f64;
+    if row < 1.0 {
+        for depth in 0..tail {
+            let size = row.powf((tail - depth) as f64 / tail as f64);
+            sizes[depth] = size;
+            sizes[n_bins - 1 - depth] = size;
+        }
+    }
+    sizes
 }
 
 /// A value is infinite, or missing where none may be.
@@ -339,6 +358,24 @@ mod tests {
         }
     }
 
+    fn counts(bins: &[u8]) -> [usize; MAX_BINS] {
+        let mut counts = [0; MAX_BINS];
+        for &bin in bins {
+            counts[usize::from(bin)] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn bins_are_even_but_for_the_ends_where_they_grow_from_one_row() {
+        let values: Vec<f32> = (0..20_000).map(|row| row as f32).collect();
+        let counts = counts(&learn(&values).1);
+        assert!(counts[..9].is_sorted() && counts[55..].is_sorted_by(|a, b| a >= b));
+        assert!(counts[0] <= 2 && counts[MAX_BINS - 1] <= 2);
+        let even = &counts[9..55];
+        assert!(even.iter().max() <= even.iter().min().map(|least| least + 1).as_ref());
+    }
+
     #[test]
     fn a_heavy_value_has_a_bin_of_its_own_and_leaves_the_rest_their_resolution() {
         let mut stream = Stream::new(6);
@@ -353,14 +390,12 @@ mod tests {
             .collect();
         let (column, bins) = learn(&values);
         assert_eq!(column.mode(), 0);
-        let mut counts = [0; MAX_BINS];
-        for &bin in &bins {
-            counts[usize::from(bin)] += 1;
-        }
+        let counts = counts(&bins);
         assert_eq!(counts[0], 15_000);
-        let fair = 5_000 / (MAX_BINS - 1);
+        // Less those that are small.
+        let fair = 5_000 / (MAX_BINS - 16);
         assert!(
-            counts[1..]
+            counts[9..55]
                 .iter()
                 .all(|&count| count > fair / 2 && count < 2 * fair)
         );
