@@ -17,14 +17,14 @@ from fer_fast.classifier.calibration import (
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import Rows, Split
-from fer_fast.faces.duplicates import own_rows, shared_across_splits
+from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Clock, Reporter
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
-from fer_fast.selection.desirability import anova_f, scaled_scores
-from fer_fast.selection.search import make_fitness, search
+from fer_fast.selection.desirability import anova_f
+from fer_fast.selection.search import TrainingRows, make_fitness, measure_desirability, search
 from fer_fast.settings import (
     ColonySettings,
     FitnessSettings,
@@ -69,16 +69,19 @@ def run_pipeline(
     with clock.stage("selection"):
         fitness = make_fitness(
             training,
-            _rows(features, Split.PUBLIC_TEST),
+            None if settings.judges == "out-of-bag" else _validation_rows(features),
             settings.section(FitnessSettings),
             settings.section(ForestSettings),
+            deposit=settings.deposited,
             seed=run.seed,
             # Threads that no ant needs grow an evaluation's trees.
             n_jobs=max(1, run.jobs // settings.ants),
         )
-        found = search(
-            scaled_scores(F), fitness, settings.section(ColonySettings), run, reporter=reporter
+        colony = settings.section(ColonySettings)
+        desirability = measure_desirability(
+            F, training, colony, settings.section(ForestSettings), run, deposit=settings.deposited
         )
+        found = search(desirability, fitness, colony, run, reporter=reporter)
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
@@ -151,7 +154,7 @@ def _test_faces(features: FaceFeatures) -> _TestFaces:
         )
     own = dataset.own_labels
     return _TestFaces(
-        _rows(features, Split.PRIVATE_TEST),
+        _rows(features, test),
         shared,
         dataset.class_names,
         None if own is None else own[test].astype(np.int64),
@@ -185,12 +188,8 @@ def _calibrate(
 ) -> CalibrationReport:
     """Fit on the PublicTest faces that the forest has not seen, and measure on such test faces."""
     n_classes = len(test.class_names)
-    seen = features.dataset.rows(Split.PUBLIC_TEST)
-    rows = own_rows(features.dataset, Split.PUBLIC_TEST)
-    # Where none is left, memory is better than nothing.
-    rows = rows if len(rows) else seen
-    y = features.dataset.labels[rows].astype(np.int64)
-    calibration = fit_temperature(classifier.predict_proba(features.X[rows], n_classes), y)
+    validation = _validation_rows(features)
+    calibration = fit_temperature(classifier.predict_proba(validation.X, n_classes), validation.y)
     own = ~test.shared
     said = classifier.predict_proba(test.rows.X[own], n_classes)
     return CalibrationReport(
@@ -200,22 +199,29 @@ def _calibrate(
     )
 
 
-def _rows(features: FaceFeatures, split: Split) -> Rows:
-    rows = features.dataset.rows(split)
+def _rows(features: FaceFeatures, rows: NDArray[np.intp]) -> Rows:
     return Rows(features.X[rows], features.dataset.labels[rows].astype(np.int64))
+
+
+def _validation_rows(features: FaceFeatures) -> Rows:
+    """Return the PublicTest faces that no forest has seen."""
+    return _rows(features, deciding_rows(features.dataset))
 
 
 def _training_rows(
     features: FaceFeatures, settings: Settings, clock: Clock, reporter: Reporter
-) -> tuple[NDArray[np.float64], Rows]:
+) -> tuple[NDArray[np.float64], TrainingRows]:
     """Return F of the real Training rows, and the rows that the forests are fitted on."""
+    rows = features.dataset.rows(Split.TRAINING)
+    images = duplicate_groups(features.dataset)[rows].astype(np.int64)
     if settings.mirror:
         with clock.stage("mirror"):
             X_mirrored = mirrored_features(features, settings, reporter=reporter)
     with clock.stage("balance"):
-        training = _rows(features, Split.TRAINING)
+        training = _rows(features, rows)
         if settings.mirror:
             training = Rows(np.concatenate([training.X, X_mirrored]), np.tile(training.y, 2))
+            images = np.tile(images, 2)
         F = anova_f(training.X, training.y)
         X, y = balance_classes(
             training.X,
@@ -226,4 +232,4 @@ def _training_rows(
             class_names=features.dataset.class_names,
             reporter=reporter,
         )
-    return F, Rows(X, y)
+    return F, TrainingRows(X, y, images)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fer_fast.environment import available_cpus
 from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.duplicates import deciding_rows
 from fer_fast.graph.head import DenseHead, append_head
 from fer_fast.head.config import HeadConfig
 from fer_fast.head.views import training_views
@@ -20,8 +21,8 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.runtime.session import Session
 from fer_fast.storage.cache import Cache, Entry, scratch_dir
 
-_REVISION = 1
-"""Counts changes of `keras_training` that change the head."""
+_REVISION = 2
+"""Counts changes of the training that change the head."""
 
 
 def cached_head_model(
@@ -100,8 +101,9 @@ def train_head(
 
     Each epoch sees each face once: as it is, mirrored, or as one of its moved copies, by chance.
 
-    The backbone stays as it is. Training ends when the accuracy on PublicTest has stopped rising,
-    and the weights of its best epoch are kept. The same seed gives the same head on one machine.
+    The backbone stays as it is. Training ends when the accuracy on PublicTest, but for the faces
+    that stand in Training too, has stopped rising, and the weights of its best epoch are kept. The
+    same seed gives the same head on one machine.
 
     Parameters
     ----------
@@ -121,7 +123,7 @@ def train_head(
         If TensorFlow is not installed, is broken, or runs out of memory.
     """
     require_keras()
-    training, validation = (dataset.rows(split) for split in (Split.TRAINING, Split.PUBLIC_TEST))
+    training, validation = dataset.rows(Split.TRAINING), deciding_rows(dataset)
     views = training_views(dataset.pixels[training], config.moved_copies, config.seed)
     inputs = {f"view-{i}": view for i, view in enumerate(views)}
     inputs["validation"] = dataset.pixels[validation]

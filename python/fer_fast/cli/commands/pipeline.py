@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     try:
         result = run_pipeline(settings, keep_selection=keep_selection, reporter=reporter)
     except SelectionInterrupted as interrupt:
-        found = _keep_interrupted(interrupt, folder, f"{settings.scoring} on {settings.judged_on}")
+        found = _keep_interrupted(interrupt, folder, f"{settings.scoring} on {settings.judges}")
         raise KeyboardInterrupt(found) from None
     # A disk that is full must not cost what is printed, too.
     try:
@@ -77,15 +77,17 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
 def _keep_interrupted(interrupt: SelectionInterrupted, folder: RunFolder | None, judge: str) -> str:
     """Keep the best subset so far, and say what it is."""
-    colony = interrupt.colony
-    if colony.best_subset is None:
-        return "interrupted before the first evaluation ended"
-    found = (
-        f"interrupted: the best so far scored {colony.best_score:.4f} ({judge} rows) with "
-        f"{len(colony.best_subset):,} of {interrupt.n_features:,} features"
+    answer, score = interrupt.colony.answer, interrupt.colony.best_score
+    if answer is None:
+        return "interrupted before there was a subset to take"
+    said = (
+        "the best so far has no score yet,"
+        if score is None
+        else (f"the best so far scored {score:.4f} ({judge} rows)")
     )
+    found = f"interrupted: {said} with {len(answer):,} of {interrupt.n_features:,} features"
     if folder is not None:
         with keeping():
-            folder.save_selection(colony.best_subset, interrupt.n_features, complete=False)
+            folder.save_selection(answer, interrupt.n_features, complete=False)
         found += f", kept in {folder.selection}"
     return found
