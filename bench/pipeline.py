@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,9 +22,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from common import write_results
 
 
-def plain_python(csv: Path, weights: Path, ants: int, iterations: int) -> dict[str, float]:
+def plain_python(
+    csv: Path, weights: Path, ants: int, iterations: int, trees: int
+) -> dict[str, float]:
     """Run the experiment in plain Python; return its seconds per stage and its scores."""
     seconds: dict[str, float] = {}
     last = time.perf_counter()
@@ -46,7 +48,7 @@ def plain_python(csv: Path, weights: Path, ants: int, iterations: int) -> dict[s
 
     lap("imports")
     table = pd.read_csv(csv)
-    pixels = np.array([row.split() for row in table["pixels"]], dtype=np.uint8)
+    pixels = np.fromstring(" ".join(table["pixels"]), dtype=np.uint8, sep=" ")
     y = table["emotion"].to_numpy()
     rows = {split: np.flatnonzero(table["Usage"] == split) for split in table["Usage"].unique()}
     lap("data")
@@ -62,7 +64,7 @@ def plain_python(csv: Path, weights: Path, ants: int, iterations: int) -> dict[s
     lap("balance")
     colony = ReferenceColony(desirability, n_ants=ants, seed=0)
     scores: dict[bytes, float] = {}
-    forest = partial(RandomForestClassifier, 90, random_state=0, n_jobs=-1)
+    forest = partial(RandomForestClassifier, trees, random_state=0, n_jobs=-1)
 
     def fitness(subset: np.ndarray) -> float:
         key = subset.tobytes()
@@ -84,10 +86,11 @@ def plain_python(csv: Path, weights: Path, ants: int, iterations: int) -> dict[s
         "accuracy": accuracy_score(y[test], predicted),
         "f1_macro": f1_score(y[test], predicted, average="macro"),
         "selected": len(subset),
+        "evaluations": len(scores),
     }
 
 
-def fer_fast(csv: Path, weights: Path, ants: int, iterations: int) -> dict[str, float]:
+def fer_fast(csv: Path, weights: Path, ants: int, iterations: int, trees: int) -> dict[str, float]:
     """Run ``fer-fast pipeline`` with an empty cache; return the same figures."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -95,7 +98,7 @@ def fer_fast(csv: Path, weights: Path, ants: int, iterations: int) -> dict[str, 
             [
                 *(sys.executable, "-m", "fer_fast", "pipeline", "--preset", "paper"),
                 *("--data", csv, "--weights", weights, "--out", f"{folder}/out"),
-                *("--ants", str(ants), "--iterations", str(iterations)),
+                *("--ants", str(ants), "--iterations", str(iterations), "--trees", str(trees)),
             ],
             env=os.environ | {"FER_FAST_CACHE": f"{folder}/cache"},
             stdout=subprocess.DEVNULL,
@@ -103,7 +106,7 @@ def fer_fast(csv: Path, weights: Path, ants: int, iterations: int) -> dict[str, 
         )
         wall = time.perf_counter() - start
         metrics = json.loads(Path(folder, "out", "metrics.json").read_text())
-    # The two baselines are a service that the plain side does not offer.
+    # The three baselines are a service that the plain side does not offer.
     baselines = metrics["timings_s"].pop("baselines")
     return {
         **metrics["timings_s"],
@@ -111,6 +114,7 @@ def fer_fast(csv: Path, weights: Path, ants: int, iterations: int) -> dict[str, 
         "accuracy": metrics["test"]["accuracy"],
         "f1_macro": metrics["test"]["f1_macro"],
         "selected": metrics["features"]["selected"],
+        "evaluations": sum(iteration["evaluations"] for iteration in metrics["colony"]["history"]),
     }
 
 
@@ -140,6 +144,7 @@ def main() -> None:
     parser.add_argument("--training-rows", type=int, default=4000, help="0 for all")
     parser.add_argument("--ants", type=int, default=20)
     parser.add_argument("--iterations", type=int, default=3)
+    parser.add_argument("--trees", type=int, default=90)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--only", choices=SIDES, help="run one side alone")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
@@ -147,7 +152,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.run:
         side = SIDES[options.run]
-        figures = side(options.data, options.weights, options.ants, options.iterations)
+        figures = side(
+            options.data, options.weights, options.ants, options.iterations, options.trees
+        )
         print(json.dumps(figures))
         return
 
@@ -160,32 +167,37 @@ def main() -> None:
             for side in sides:
                 command = [sys.executable, __file__, "--run", side, "--data", csv]
                 command += ["--weights", options.weights, "--ants", str(options.ants)]
-                command += ["--iterations", str(options.iterations)]
+                command += ["--iterations", str(options.iterations), "--trees", str(options.trees)]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 runs[side].append(json.loads(done.stdout.splitlines()[-1]))
                 print(side, json.dumps(runs[side][-1]), flush=True)
 
-    medians = {
-        side: {key: float(np.median([run[key] for run in of_side])) for key in of_side[0]}
-        for side, of_side in runs.items()
-    }
+    medians = medians_of(runs)
     for side, figures in medians.items():
         print(f"\n{side}")
         for key, value in figures.items():
             print(f"  {key:<12}{value:10.3f}")
     if len(medians) == 2:
         print(f"\nplain / fer-fast: {medians['plain']['total'] / medians['fer-fast']['total']:.1f}")
-    if options.out:
-        document = {
-            "machine": f"{os.cpu_count()}-core {platform.machine()}",
+    write_results(
+        options,
+        {
             "training_rows": options.training_rows or "all",
             "ants": options.ants,
             "iterations": options.iterations,
+            "trees": options.trees,
             "runs": runs,
             "medians": medians,
-        }
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(document, indent=2) + "\n")
+        },
+    )
+
+
+def medians_of(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return the median over each side's runs of each figure."""
+    return {
+        side: {key: float(np.median([run[key] for run in of_side])) for key in of_side[0]}
+        for side, of_side in runs.items()
+    }
 
 
 if __name__ == "__main__":

@@ -58,8 +58,11 @@ def user_path(name: str | Path) -> Path:
     Raises
     ------
     ParameterError
-        If there is no such home folder.
+        If it is empty, as a variable of a shell is that nobody has set, or holds a character that
+        no path has, or there is no such home folder.
     """
+    if not str(name) or "\0" in str(name):
+        raise ParameterError(f"{str(name)!r} is no path", hint="name a file or folder")
     try:
         return Path(name).expanduser()
     except RuntimeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +20,19 @@ from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.forest.subset import SubsetClassifier, fit_classifier
-from fer_fast.progress import SILENT, Clock, Reporter
+from fer_fast.progress import SILENT, Clock, Reporter, WarningLog
+from fer_fast.runs.journal import Journal, JournalledFitness, evidence
+from fer_fast.runs.predictions import TestPredictions
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
 from fer_fast.selection.desirability import anova_f
-from fer_fast.selection.search import TrainingRows, make_fitness, measure_desirability, search
+from fer_fast.selection.search import (
+    Fitness,
+    TrainingRows,
+    make_fitness,
+    measure_desirability,
+    search,
+)
 from fer_fast.settings import (
     ColonySettings,
     FitnessSettings,
@@ -41,6 +49,7 @@ def run_pipeline(
     settings: Settings,
     *,
     keep_selection: KeepSelection | None = None,
+    journal: Journal | None = None,
     reporter: Reporter = SILENT,
 ) -> RunResult:
     """Run every stage: fit on Training, decide on PublicTest, report on PrivateTest.
@@ -51,6 +60,8 @@ def run_pipeline(
     keep_selection : callable or None
         Given the subset and the number of features there were as soon as the search is over: what
         comes after takes long enough to be interrupted.
+    journal : Journal or None
+        Keeps each evaluation of the search, and knows those of a run that was killed.
     reporter : Reporter
 
     Raises
@@ -60,6 +71,7 @@ def run_pipeline(
     SelectionInterrupted
         On Ctrl-C while the colony searches.
     """
+    reporter = WarningLog(reporter)
     require_balancing(settings.balance)
     clock = Clock()
     features = extract(settings, reporter=reporter, clock=clock)
@@ -67,7 +79,7 @@ def run_pipeline(
     F, training = _training_rows(features, settings, clock, reporter)
     run = settings.section(RunSettings)
     with clock.stage("selection"):
-        fitness = make_fitness(
+        fitness: Fitness = make_fitness(
             training,
             None if settings.judges == "out-of-bag" else _validation_rows(features),
             settings.section(FitnessSettings),
@@ -81,34 +93,37 @@ def run_pipeline(
         desirability = measure_desirability(
             F, training, colony, settings.section(ForestSettings), run, deposit=settings.deposited
         )
-        found = search(desirability, fitness, colony, run, reporter=reporter)
+        if journal is not None:
+            journal.begin(evidence(features.dataset.digest, features.X, desirability))
+            fitness = JournalledFitness(fitness, journal)
+        found = search(
+            desirability, fitness, colony, run, deposit=settings.deposited, reporter=reporter
+        )
+        if journal is not None:
+            journal.end(found.stopped_by)
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
-    final = _FinalForests(training, test, settings.section(ForestSettings), run)
+    final = _FinalForests(training, settings.section(ForestSettings), run)
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
-    with reporter.task("fitting the final forests", 1 + len(others), "forests") as task:
-        with clock.stage("classifier"):
-            classifier, scores = final.fit_and_score(found.subset)
-            task.advance(status="chosen features")
-        with clock.stage("baselines"):
-            baselines = {}
-            for name, columns in others.items():
-                baselines[name] = final.fit_and_score(columns)[1]
-                task.advance(status=name.replace("_", " "))
+    classifier, predicted = final.fit_all({"chosen": found.subset} | others, test, clock, reporter)
     with clock.stage("calibration"):
-        calibration = _calibrate(classifier, features, test)
+        calibration, probabilities = _calibrate(classifier, features, test)
     return RunResult(
         settings=settings,
         dataset=features.dataset,
         device=features.session.device,
         model=features.model,
         model_digest=features.session.model_digest,
+        channels=features.channels,
         classifier=classifier,
-        scores=scores,
+        scores=test.score(predicted["chosen"]),
         calibration=calibration,
-        baselines=baselines,
+        baselines={name: test.score(predicted[name]) for name in others},
         search=found,
+        predictions=test.predictions(predicted, probabilities),
+        fitted_counts=_counts(training, features.dataset.class_names),
+        warnings=tuple(reporter.warnings),
         timings=clock.seconds,
     )
 
@@ -120,6 +135,8 @@ class _TestFaces:
     Attributes
     ----------
     rows : Rows
+    positions : ndarray of shape (n_test,), integer
+        Where they stand in the data set.
     shared : ndarray of shape (n_test,), bool
         Whose exact image stands in another split too.
     class_names : tuple of str
@@ -128,17 +145,32 @@ class _TestFaces:
     """
 
     rows: Rows
+    positions: NDArray[np.intp]
     shared: NDArray[np.bool_]
     class_names: tuple[str, ...]
     own_labels: NDArray[np.int64] | None
 
-    def score(self, classifier: SubsetClassifier) -> HeldOutScores:
+    def score(self, predicted: NDArray[np.int64]) -> HeldOutScores:
         return score_held_out(
             self.rows.y,
-            classifier.predict(self.rows.X),
+            predicted,
             self.shared,
             self.class_names,
             y_own=self.own_labels,
+        )
+
+    def predictions(
+        self, predicted: dict[str, NDArray[np.int64]], probabilities: NDArray[np.float32]
+    ) -> TestPredictions:
+        """Return what the forests said, for the run's file; the first is the colony's."""
+        others = dict(predicted)
+        return TestPredictions(
+            rows=self.positions.astype(np.int64),
+            y=self.rows.y,
+            shared=self.shared,
+            predicted=others.pop("chosen"),
+            probabilities=probabilities,
+            baselines=others,
         )
 
 
@@ -155,6 +187,7 @@ def _test_faces(features: FaceFeatures) -> _TestFaces:
     own = dataset.own_labels
     return _TestFaces(
         _rows(features, test),
+        test,
         shared,
         dataset.class_names,
         None if own is None else own[test].astype(np.int64),
@@ -163,15 +196,39 @@ def _test_faces(features: FaceFeatures) -> _TestFaces:
 
 @dataclass(frozen=True)
 class _FinalForests:
-    """Fits the same forest on one subset after another, and scores it on the same test faces."""
+    """Fits the same forest on one subset after another."""
 
     training: Rows
-    test: _TestFaces
     forest: ForestSettings
     run: RunSettings
 
-    def fit_and_score(self, subset: NDArray[np.int64]) -> tuple[SubsetClassifier, HeldOutScores]:
-        classifier = fit_classifier(
+    def fit_all(
+        self,
+        subsets: Mapping[str, NDArray[np.int64]],
+        test: _TestFaces,
+        clock: Clock,
+        reporter: Reporter,
+    ) -> tuple[SubsetClassifier, dict[str, NDArray[np.int64]]]:
+        """Return the forest on the first subset, and what each one says of the test faces."""
+        predicted = {}
+
+        def fit(name: str) -> SubsetClassifier:
+            forest = self._fit(subsets[name])
+            predicted[name] = forest.predict(test.rows.X).astype(np.int64)
+            task.advance(status=name.replace("_", " "))
+            return forest
+
+        first, *others = subsets
+        with reporter.task("fitting the final forests", len(subsets), "forests") as task:
+            with clock.stage("classifier"):
+                forest = fit(first)
+            with clock.stage("baselines"):
+                for name in others:
+                    fit(name)
+        return forest, predicted
+
+    def _fit(self, subset: NDArray[np.int64]) -> SubsetClassifier:
+        return fit_classifier(
             self.training.X,
             self.training.y,
             subset,
@@ -180,23 +237,27 @@ class _FinalForests:
             random_state=self.run.seed,
             n_jobs=self.run.jobs,
         )
-        return classifier, self.test.score(classifier)
 
 
 def _calibrate(
     classifier: SubsetClassifier, features: FaceFeatures, test: _TestFaces
-) -> CalibrationReport:
-    """Fit on the PublicTest faces that the forest has not seen, and measure on such test faces."""
+) -> tuple[CalibrationReport, NDArray[np.float32]]:
+    """Fit on the PublicTest faces that the forest has not seen, and measure on such test faces.
+
+    The second is what the calibrated forest says of every test face.
+    """
     n_classes = len(test.class_names)
     validation = _validation_rows(features)
     calibration = fit_temperature(classifier.predict_proba(validation.X, n_classes), validation.y)
     own = ~test.shared
-    said = classifier.predict_proba(test.rows.X[own], n_classes)
-    return CalibrationReport(
+    said = classifier.predict_proba(test.rows.X, n_classes)
+    calibrated = calibration.apply(said)
+    report = CalibrationReport(
         calibration,
-        calibration_error(said, test.rows.y[own]),
-        calibration_error(calibration.apply(said), test.rows.y[own]),
+        calibration_error(said[own], test.rows.y[own]),
+        calibration_error(calibrated[own], test.rows.y[own]),
     )
+    return report, calibrated.astype(np.float32)
 
 
 def _rows(features: FaceFeatures, rows: NDArray[np.intp]) -> Rows:
@@ -206,6 +267,11 @@ def _rows(features: FaceFeatures, rows: NDArray[np.intp]) -> Rows:
 def _validation_rows(features: FaceFeatures) -> Rows:
     """Return the PublicTest faces that no forest has seen."""
     return _rows(features, deciding_rows(features.dataset))
+
+
+def _counts(rows: Rows, class_names: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(rows.y, minlength=len(class_names))
+    return dict(zip(class_names, counts.tolist(), strict=True))
 
 
 def _training_rows(

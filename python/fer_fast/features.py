@@ -40,12 +40,16 @@ class FaceFeatures:
     session : Session
     model : Path
         The ONNX file of backbone and head.
+    channels : int or None
+        Features of each cell of the backbone's grid, which stand together; None with a head, whose
+        features have no place.
     """
 
     dataset: FaceDataset
     X: NDArray[np.float32]
     session: Session
     model: Path
+    channels: int | None
 
 
 def require_features(settings: Settings) -> None:
@@ -146,7 +150,8 @@ def extract(
             session = open_model(model, settings)
     with clock.stage("features"):
         X = cached_features(session, dataset, batch_size=settings.batch_size, reporter=reporter)
-    return FaceFeatures(dataset, X, session, model)
+    channels = _backbone_config(settings).channels if settings.head == "none" else None
+    return FaceFeatures(dataset, X, session, model, channels)
 
 
 def mirrored_features(

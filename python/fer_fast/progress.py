@@ -57,6 +57,35 @@ SILENT: Reporter = _Silence()
 """The reporter of a library user who asked for none."""
 
 
+@dataclass(frozen=True)
+class WarningLog:
+    """A reporter that passes everything on, and remembers the warnings.
+
+    Attributes
+    ----------
+    reporter : Reporter
+    warnings : list of str
+        Each different one once, in the order in which they came.
+    """
+
+    reporter: Reporter
+    warnings: list[str] = field(default_factory=list)
+
+    def note(self, message: str) -> None:
+        """Pass it on."""
+        self.reporter.note(message)
+
+    def warn(self, message: str) -> None:
+        """Remember it and pass it on."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+        self.reporter.warn(message)
+
+    def task(self, description: str, total: int, unit: str = "") -> AbstractContextManager[Task]:
+        """Pass it on."""
+        return self.reporter.task(description, total, unit)
+
+
 @dataclass
 class Clock:
     """Seconds per stage, in the order in which the stages ended."""

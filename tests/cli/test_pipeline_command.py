@@ -20,6 +20,8 @@ from fer_fast.settings import read_config
 
 QUICK = ("--ants", 4, "--iterations", 2, "--fitness-rows", 400, "--trees", 12, "--device", "cpu")
 
+KEPT_EARLY = {"config.toml", "evaluations.jsonl", "selection.json"}
+
 LIMIT_FILE_SIZES = (
     "import resource, sys; from fer_fast.cli.main import main; "
     "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); sys.exit(main(sys.argv[1:]))"
@@ -83,7 +85,8 @@ def test_metrics_hold_every_key(first_run):
         *("data", "model", "features", "balance", "selection"),
         *("classifier", "baselines", "calibration"),
     }
-    assert metrics.keys() >= {"device", "versions", "parameters"}
+    assert metrics.keys() >= {"version", "device", "versions", "parameters", "warnings"}
+    assert metrics["data"]["fitted_on"].keys() == set(metrics["test"]["per_class"])
     assert metrics["parameters"]["ants"] == 4
 
 
@@ -137,6 +140,43 @@ def test_the_settings_written_back_repeat_the_run_from_any_folder(
     assert read_config(tmp_path / "again" / "config.toml") == read_config(config)
 
 
+def test_json_is_the_metrics_and_nothing_else(first_run, environment, options, run_cli, tmp_path):
+    result = run_cli("pipeline", *options, "--json", "--quiet", "--out", "out", **environment)
+    assert result.returncode == 0
+    assert result.stdout == (tmp_path / "out" / "metrics.json").read_text()
+    assert json.loads(result.stdout)["features"] == metrics_of(first_run[1])["features"]
+    # Quiet, it still warns.
+    assert result.stderr.splitlines() == [
+        f"! {one}" for one in json.loads(result.stdout)["warnings"]
+    ]
+
+
+@pytest.mark.usefixtures("first_run")
+def test_seeds_are_run_each_in_its_folder_and_summed_up(environment, options, run_cli, tmp_path):
+    arguments = ("--seeds", 2, "--seed", 5, "--balance", "none", "--out", "out", "--json")
+    result = run_cli("pipeline", *options, *arguments, **environment)
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    runs = [metrics_of(tmp_path / "out" / f"seed-{seed}") for seed in (5, 6)]
+    assert [run["parameters"]["seed"] for run in runs] == [5, 6]
+    assert [run["test"] for run in document["runs"]] == [run["test"] for run in runs]
+    means = {(one["method"], one["rows"], one["measure"]): one for one in document["summary"]}
+    accuracies = [run["test"]["accuracy"] for run in runs]
+    assert means["chosen", "test", "accuracy"]["score"]["mean"] == pytest.approx(
+        np.mean(accuracies)
+    )
+    assert runs[0]["features"] != runs[1]["features"]
+
+
+def test_the_last_lines_say_what_to_do_next(first_run):
+    result, out = first_run
+    last = result.stderr.splitlines()[-2:]
+    assert last == [
+        f"· look: {out}/report.html",
+        f"· next: fer-fast predict --model {out}/model.onnx photo.jpg",
+    ]
+
+
 def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
     first_run, environment, options, tmp_path
 ):
@@ -152,8 +192,8 @@ def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(
     assert result.returncode == 2
     assert "error: cannot write" in result.stderr
     assert f"{metrics_of(first_run[1])['test']['accuracy']:.3f}" in result.stdout
-    # The selection alone is small enough, and was kept before anything went wrong.
-    assert [path.name for path in out.iterdir()] == ["selection.json"]
+    # These alone are small enough, and were kept before anything went wrong.
+    assert {path.name for path in out.iterdir()} == KEPT_EARLY
     kept = json.loads((out / "selection.json").read_text())
     assert kept["indices"] == metrics_of(first_run[1])["features"]["indices"]
 
@@ -231,11 +271,14 @@ def test_a_signal_ends_even_a_forest_and_keeps_the_selection(
     out = tmp_path / "out"
     arguments = ("pipeline", *options, *slow, "--out", out)
     last = interrupt(arguments, environment, "fitting the final forests", number)
-    assert last == f"interrupted: the selection is kept in {out / 'selection.json'}"
+    assert last == (
+        f"interrupted: the selection is kept in {out / 'selection.json'}, go on with "
+        f"`fer-fast pipeline --resume {out}`"
+    )
     kept = json.loads((out / "selection.json").read_text())
     assert kept["complete"] is True
     assert len(kept["indices"]) == 5000
-    assert [path.name for path in out.iterdir()] == ["selection.json"]
+    assert {path.name for path in out.iterdir()} == KEPT_EARLY
 
 
 def test_a_reader_that_leaves_costs_no_file(first_run, environment, options, tmp_path):

@@ -20,6 +20,7 @@ from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.labels import FER2013
 from fer_fast.forest.subset import SubsetClassifier
 from fer_fast.runs.metrics import metrics_document
+from fer_fast.runs.predictions import TestPredictions
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.search import Search
 from fer_fast.settings import Settings
@@ -51,6 +52,7 @@ def result() -> RunResult:
         device="cpu",
         model=Path("model.onnx"),
         model_digest="0" * 64,
+        channels=None,
         classifier=SubsetClassifier(RandomForestClassifier(), subset, 5120),
         scores=_evaluation(1),
         calibration=CalibrationReport(Temperature(1.5, 1e-3), 0.21, 0.08),
@@ -59,6 +61,13 @@ def result() -> RunResult:
             for seed, name in enumerate(("all_features", "k_best", "random"), start=2)
         },
         search=Search(subset, 0.5, [], "iterations"),
+        predictions=TestPredictions(
+            *(np.zeros(3, kind) for kind in (np.int64, np.int64, bool, np.int64)),
+            np.zeros((3, 7), np.float32),
+            {},
+        ),
+        fitted_counts={},
+        warnings=(),
         timings={"data": 1.26, "selection": 20.5, "baselines": 300.0},
     )
 

@@ -209,7 +209,7 @@ def find(training: TrainingRows, reporter: Any = SILENT, jobs: int = 1, **chosen
     settings = ColonySettings(**{"ants": 5, "iterations": 2} | chosen)
     fitness = judge(training, None, deposit="credit", scoring="brier")
     run = RunSettings(jobs=jobs, seed=3)
-    return search(np.ones(6), fitness, settings, run, reporter=reporter)
+    return search(np.ones(6), fitness, settings, run, deposit="credit", reporter=reporter)
 
 
 @pytest.mark.parametrize("sizes", ["learned", "annealed"])

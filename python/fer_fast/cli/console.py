@@ -25,7 +25,7 @@ from rich.table import Column
 from rich.text import Text
 
 from fer_fast.cli.streams import GuardedStream, standard_streams
-from fer_fast.progress import Task
+from fer_fast.progress import SILENT, Task
 
 _WIDTH_WITHOUT_TERMINAL = 110
 _SECONDS_BETWEEN_LINES = 15.0
@@ -154,3 +154,16 @@ class ConsoleReporter:
             console=self._console,
         ) as progress:
             yield _BarTask(progress, description, total, unit)
+
+
+class QuietReporter(ConsoleReporter):
+    """A `Reporter` that passes on warnings alone."""
+
+    def note(self, message: str) -> None:
+        """Say nothing."""
+
+    @contextmanager
+    def task(self, description: str, total: int, unit: str = "") -> Iterator[Task]:
+        """Show nothing."""
+        with SILENT.task(description, total, unit) as task:
+            yield task

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn, cast
+from difflib import get_close_matches
+from typing import Any, NoReturn, cast
 
 from rich.console import Console
 from rich.text import Text
-from rich_argparse import RichHelpFormatter
+from rich_argparse import RawDescriptionRichHelpFormatter
 
 from fer_fast import __version__
 from fer_fast.cli.commands import (
     audit,
+    config,
     doctor,
     evaluate,
     export,
     extract,
     pipeline,
     predict,
+    report,
+    runs,
     serve,
 )
-from fer_fast.cli.console import ConsoleReporter, one_line, open_consoles
+from fer_fast.cli.console import ConsoleReporter, QuietReporter, one_line, open_consoles
 from fer_fast.cli.interrupt import leave, prompt_interrupts
 from fer_fast.cli.streams import GuardedStream, occupy_standard_descriptors
 from fer_fast.environment import available_cpus, limit_threads
@@ -31,7 +35,10 @@ DEFECT = READER_LEFT = 1
 USER_ERROR = 2
 """Exit status of a failure that the user can mend."""
 
-_COMMANDS = (pipeline, extract, export, audit, doctor, predict, evaluate, serve)
+_COMMANDS = (
+    *(pipeline, report, runs, predict, evaluate, serve),
+    *(extract, export, audit, config, doctor),
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,9 +47,19 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ParameterError(message, hint=f"see {self.prog} --help")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is unknown here, where its neighbours are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            known = [name for name in self._option_string_actions if name.startswith("--")]
+            near = get_close_matches(unknown[0].partition("=")[0], known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return found, unknown
 
-class _HelpFormatter(RichHelpFormatter):
-    """Help as it is written: the brackets of an extra are no markup."""
+
+class _HelpFormatter(RawDescriptionRichHelpFormatter):
+    """Help as it is written: the brackets of an extra are no markup, examples stand in lines."""
 
     help_markup = False
     text_markup = False
@@ -65,6 +82,9 @@ def build_parser(stdout: Console | None = None) -> argparse.ArgumentParser:
     display = common.add_argument_group("display")
     display.add_argument("--no-color", action="store_true", help="print without colours")
     display.add_argument(
+        "--quiet", action="store_true", help="say nothing but warnings, errors and the result"
+    )
+    display.add_argument(
         "--debug", action="store_true", help="show the traceback of a failure that has one"
     )
     for command in _COMMANDS:
@@ -74,6 +94,7 @@ def build_parser(stdout: Console | None = None) -> argparse.ArgumentParser:
             description=command.__doc__,
             parents=[common],
             formatter_class=formatter,
+            epilog=getattr(command, "EXAMPLES", None),
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
@@ -105,7 +126,8 @@ def _run(arguments: Sequence[str] | None, stdout: Console, stderr: Console) -> i
         # Before the command imports what reads it.
         limit_threads(getattr(options, "jobs", None) or available_cpus())
         with prompt_interrupts():
-            status: int = options.run(options, stdout, ConsoleReporter(stderr))
+            reporter = (QuietReporter if options.quiet else ConsoleReporter)(stderr)
+            status: int = options.run(options, stdout, reporter)
         return status
     except SystemExit as answered:
         # argparse has printed what --help or --version asked for.

@@ -116,11 +116,62 @@ def read_settings(options: argparse.Namespace) -> Settings:
     ParameterError
         If one is outside its range, or the file cannot be used.
     """
-    chosen: dict[str, Any] = dict(PRESETS.get(options.preset, {}))
+    return Settings(**{name: value for name, (value, _) in chosen_settings(options).items()})
+
+
+def chosen_settings(options: argparse.Namespace) -> dict[str, tuple[Any, str]]:
+    """Return the value of each setting that is not the default, and what says so.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be used.
+    """
+    chosen: dict[str, tuple[Any, str]] = {
+        name: (value, f"--preset {options.preset}")
+        for name, value in PRESETS.get(options.preset, {}).items()
+    }
     if options.config is not None:
-        chosen |= read_config(options.config)
+        read = read_config(options.config)
+        chosen |= {name: (value, str(options.config)) for name, value in read.items()}
     for one in knobs(Settings):
         value = getattr(options, one.name, None)
         if value is not None:
-            chosen[one.name] = tuple(value) if isinstance(value, list) else value
-    return Settings(**chosen)
+            chosen[one.name] = (tuple(value) if isinstance(value, list) else value, one.option)
+    return chosen
+
+
+def resumed_settings(options: argparse.Namespace) -> Settings:
+    """Return the settings of the run that ``--resume`` names; options may repeat them.
+
+    Raises
+    ------
+    ParameterError
+        If an option says otherwise, or the run's settings cannot be read.
+    """
+    for name in ("preset", "config"):
+        if getattr(options, name) is not None:
+            raise ParameterError(
+                f"--resume takes the settings of the run, and --{name} would too",
+                hint="give one of the two",
+            )
+    config = options.resume / "config.toml"
+    chosen = read_config(config)
+    for one in knobs(Settings):
+        value = getattr(options, one.name, None)
+        if value is None or one.name == "out":
+            continue
+        value = tuple(value) if isinstance(value, list) else value
+        earlier = chosen.get(one.name, one.default)
+        if not one.per_machine and value != earlier:
+            raise ParameterError(
+                f"{one.option} is {value} here, and {one.name} {earlier} in {config}",
+                hint="resume the run as it was begun, or begin another",
+            )
+        chosen[one.name] = value
+    if options.out not in (None, options.resume):
+        raise ParameterError(
+            f"--resume goes on in {options.resume}, and --out names {options.out}",
+            hint="leave --out away",
+        )
+    return Settings(**chosen | {"out": options.resume})

@@ -6,6 +6,8 @@ import json
 import secrets
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.errors import OutputError
+from fer_fast.errors import OutputError, ParameterError
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.runs.metrics import metrics_document
+from fer_fast.runs.journal import Journal
+from fer_fast.runs.metrics import metrics_text
 from fer_fast.runs.model_file import save_model
+from fer_fast.runs.predictions import save_predictions
+from fer_fast.runs.record import ID_COMMENT, read_record, run_id_of
+from fer_fast.runs.report.page import save_report
 from fer_fast.runs.result import RunResult
-from fer_fast.settings import PATH_ERRORS, config_text
-from fer_fast.storage.files import atomic_write, make_dir
+from fer_fast.settings import PATH_ERRORS, Settings, config_text
+from fer_fast.storage.files import atomic_write, make_dir, owned_dir, remove_unfinished
 
 _ID_FORMAT = "%Y%m%dT%H%M%S"
 
@@ -45,15 +51,19 @@ class RunFolder:
     path : Path
     reporter : Reporter
     run_id : str
-        Stands in ``metrics.json`` and ``selection.json`` under this name, in a comment at the head
-        of ``config.toml``, and in the metadata of ``model.onnx`` as ``fer_fast.run_id``.
+        Stands under this name in ``metrics.json``, ``selection.json``, ``predictions.npz`` and the
+        first line of ``evaluations.jsonl``, in a comment at the head of ``config.toml``, and in the
+        metadata of ``model.onnx`` as ``fer_fast.run_id``.
     """
 
     path: Path
     reporter: Reporter = SILENT
     run_id: str = field(default_factory=new_run_id)
 
-    FILES = ("metrics.json", "config.toml", "selection.json", "model.onnx")
+    RESULTS = ("selection.json", "metrics.json", "predictions.npz", "model.onnx", "report.html")
+    """What a run that has ended leaves behind, in the order in which it is written."""
+
+    FILES = ("config.toml", "evaluations.jsonl", *RESULTS)
 
     @property
     def metrics(self) -> Path:
@@ -66,6 +76,11 @@ class RunFolder:
         return self.path / "config.toml"
 
     @property
+    def evaluations(self) -> Path:
+        """The journal of the search."""
+        return self.path / "evaluations.jsonl"
+
+    @property
     def selection(self) -> Path:
         """The chosen features."""
         return self.path / "selection.json"
@@ -74,6 +89,84 @@ class RunFolder:
     def model(self) -> Path:
         """The whole trained system in one file."""
         return self.path / "model.onnx"
+
+    @property
+    def predictions(self) -> Path:
+        """What the final forests say of each test face."""
+        return self.path / "predictions.npz"
+
+    @property
+    def report(self) -> Path:
+        """The whole run for people."""
+        return self.path / "report.html"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has left all its results behind."""
+        return all((self.path / name).exists() for name in self.RESULTS)
+
+    @classmethod
+    def of_earlier_run(cls, path: Path, reporter: Reporter = SILENT) -> RunFolder:
+        """Return the folder of a run that was begun there.
+
+        Raises
+        ------
+        ParameterError
+            If none was.
+        """
+        config = path / "config.toml"
+        try:
+            run_id = run_id_of(config)
+        except OSError as error:
+            raise ParameterError(
+                f"cannot resume {path}: its config.toml cannot be read ({error.strerror})",
+                hint="name the folder that a run was given by --out",
+            ) from error
+        if run_id is None:
+            raise ParameterError(
+                f"cannot resume {path}: its config.toml names no run in its first line",
+                hint=f"begin a run by --config {config} and another --out",
+            )
+        return cls(path, reporter, run_id)
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Keep the folder to this process while the block runs; clear what a killed one left.
+
+        Raises
+        ------
+        ParameterError
+            If another process runs there.
+        """
+        with owned_dir(self.path) as is_ours:
+            if not is_ours:
+                raise ParameterError(
+                    f"another fer-fast is running in {self.path}",
+                    hint="wait until it has ended, or choose another --out",
+                )
+            remove_unfinished(self.path)
+            yield
+
+    def begin(self, settings: Settings) -> None:
+        """Write the settings, from which the run can be resumed.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        self._set_aside_earlier()
+        _write(self.config, f"{ID_COMMENT}{self.run_id}\n\n{config_text(settings)}")
+
+    def journal(self, settings: Settings) -> Journal:
+        """Return the journal of the run's search, which need not have begun.
+
+        Raises
+        ------
+        DataError
+            If it is that of another search.
+        """
+        return Journal(self.evaluations, self.run_id, settings, self.reporter)
 
     def create(self) -> None:
         """Make the folder, and see that files can be written there.
@@ -131,10 +224,12 @@ class RunFolder:
         """
         # Once more, for there may have been no room when the search ended.
         self.save_selection(result.classifier.subset, result.classifier.n_features)
-        document = {"run_id": self.run_id} | metrics_document(result)
-        _write(self.metrics, json.dumps(document, indent=2, allow_nan=False) + "\n")
-        _write(self.config, f"# fer-fast run {self.run_id}\n\n{config_text(result.settings)}")
+        if not self.config.exists():
+            self.begin(result.settings)
+        _write(self.metrics, metrics_text(result, self.run_id))
+        save_predictions(self.predictions, result.predictions, self.run_id)
         save_model(self.model, result, self.run_id)
+        save_report(self.report, [read_record(self.path)])
 
     def _set_aside_earlier(self) -> None:
         """Move the files of another run into a folder of their own."""
@@ -142,7 +237,8 @@ class RunFolder:
         if not files or (earlier := self._owner(files)) == self.run_id:
             return
         aside = self.path / f"previous-{earlier}"
-        while aside.exists():
+        # One that was killed in here has moved some files already.
+        while any((aside / path.name).exists() for path in files):
             aside = aside.with_name(f"{aside.name}-again")
         make_dir(aside)
         try:
@@ -157,6 +253,11 @@ class RunFolder:
 
     def _owner(self, files: list[Path]) -> str:
         """Return whose the files are: what one of them says, or when they were written."""
+        try:
+            return RunFolder.of_earlier_run(self.path).run_id
+        except ParameterError:
+            # A folder of fer-fast 0.1 may have no such file.
+            pass
         for path in (self.selection, self.metrics):
             try:
                 document: Any = json.loads(path.read_text(encoding="utf-8"))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from fer_fast import __version__
 from fer_fast.graph.onefile import write_onefile
 from fer_fast.graph.trees import to_onnx
 from fer_fast.recognition.model import ModelInfo
 from fer_fast.runs.result import RunResult
-from fer_fast.settings import Settings, knobs
 
 _PROTOCOL = "fitted on Training, decided and calibrated on PublicTest, scored on PrivateTest"
 
@@ -45,7 +43,7 @@ def model_info(result: RunResult, run_id: str) -> ModelInfo:
         run_id=run_id,
         data_digest=result.dataset.digest,
         backbone_digest=result.model_digest,
-        parameters=_shareable(result.settings),
+        parameters=result.settings.deciding(),
         calibration=result.calibration.as_dict(),
         scores={
             "protocol": _PROTOCOL,
@@ -57,13 +55,3 @@ def model_info(result: RunResult, run_id: str) -> ModelInfo:
             },
         },
     )
-
-
-def _shareable(settings: Settings) -> dict[str, Any]:
-    """Return the settings but for paths, which are nobody's business whom the model is given."""
-    values = settings.as_dict()
-    return {
-        one.name: values[one.name]
-        for one in knobs(Settings)
-        if one.kind is not Path and not one.scheme and not one.per_machine
-    }

@@ -9,6 +9,7 @@ from fer_fast.classifier.calibration import CalibrationReport
 from fer_fast.classifier.scores import HeldOutScores
 from fer_fast.faces.dataset import FaceDataset
 from fer_fast.forest.subset import SubsetClassifier
+from fer_fast.runs.predictions import TestPredictions
 from fer_fast.selection.search import Search
 from fer_fast.settings import Settings
 
@@ -27,6 +28,8 @@ class RunResult:
         The ONNX file of backbone and head.
     model_digest : str
         Its SHA-256, in hexadecimal.
+    channels : int or None
+        Features of each cell of the backbone's grid, which stand together; None with a head.
     classifier : SubsetClassifier
         The final forest on the colony's subset.
     scores : HeldOutScores
@@ -38,6 +41,13 @@ class RunResult:
         and ``random``, drawn by chance.
     search : Search
         What the colony did and chose.
+    predictions : TestPredictions
+        What the forests say of each test face.
+    fitted_counts : dict of str to int
+        Rows of each class that the forests were fitted on, mirror images and synthetic rows
+        included.
+    warnings : tuple of str
+        What the run had to warn of.
     timings : dict of str to float
         Seconds per stage.
     """
@@ -47,9 +57,13 @@ class RunResult:
     device: str
     model: Path
     model_digest: str
+    channels: int | None
     classifier: SubsetClassifier
     scores: HeldOutScores
     calibration: CalibrationReport
     baselines: dict[str, HeldOutScores]
     search: Search
+    predictions: TestPredictions
+    fitted_counts: dict[str, int]
+    warnings: tuple[str, ...]
     timings: dict[str, float]

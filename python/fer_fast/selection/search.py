@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,24 @@ class SelectionInterrupted(KeyboardInterrupt):
         super().__init__()
         self.colony = colony
         self.n_features = n_features
+
+
+class Fitness(Protocol):
+    """What a search has its subsets judged by; `ForestFitness` is one.
+
+    Attributes
+    ----------
+    deadline : float or None
+        A reading of `time.monotonic` after which evaluations are cut.
+    """
+
+    deadline: float | None
+
+    def __call__(self, subset: NDArray[np.int64], /) -> float | tuple[float, NDArray[np.float64]]:
+        """Score one subset, and perhaps say what each of its features earned."""
+
+    def next_iteration(self, credited: Sequence[NDArray[np.int64]], /) -> None:
+        """Hear what the colony has credited before it has the next subsets scored."""
 
 
 @dataclass(frozen=True)
@@ -234,10 +252,11 @@ def _fitness_rows(y: NDArray[np.int64], n_rows: int, seed: int) -> NDArray[np.in
 
 def search(
     desirability: NDArray[np.float64],
-    fitness: ForestFitness,
+    fitness: Fitness,
     settings: ColonySettings,
     run: RunSettings,
     *,
+    deposit: Literal["best", "credit"],
     reporter: Reporter,
 ) -> Search:
     """Let a colony search, and report how it goes.
@@ -249,7 +268,6 @@ def search(
     ParameterError
         If the time budget ended before the first evaluation did.
     """
-    deposit: Literal["best", "credit"] = "best" if fitness.credit is None else "credit"
     colony = make_colony(desirability, settings, deposit=deposit, seed=run.seed)
     if settings.time_budget is not None:
         fitness.deadline = time.monotonic() + settings.time_budget
@@ -282,9 +300,7 @@ def search(
     return _found(colony, fitness, settings, stopped_by)
 
 
-def _found(
-    colony: Colony, fitness: ForestFitness, settings: ColonySettings, stopped_by: str
-) -> Search:
+def _found(colony: Colony, fitness: Fitness, settings: ColonySettings, stopped_by: str) -> Search:
     subset, score = colony.answer, colony.best_score
     if subset is None:
         if stopped_by == "time_budget":

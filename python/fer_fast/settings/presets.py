@@ -40,7 +40,7 @@ iterations, alpha 1.1, beta 1.5, q0 0.9, rho 0.2 and forests of 90 trees. It lea
 ants deposit, what their heuristic is, which rows judge a subset by what score, and how the sizes
 of subsets come about: all that is ours, and the same as without a preset.""",
     "best": """\
-The input size, taps and head that scored best on PublicTest. Subsets are judged by trees of 8
-levels, which cost less.""",
+Larger faces, earlier layers and a trained head. Subsets are judged by trees of 8 levels, which cost
+less.""",
 }
 """What each preset is."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from fer_fast.errors import ParameterError
 from fer_fast.settings.knob import knobs
@@ -111,6 +112,18 @@ class Settings(
             can_judge = self.head == "none" and self.fitness == "native"
             return "out-of-bag" if can_judge else "public-test"
         return self.judged_on
+
+    def deciding(self) -> dict[str, Any]:
+        """Return, by name and as JSON types, what decides the result but for paths.
+
+        Of what a path names the digest decides; where it lies is nobody's business.
+        """
+        return {
+            one.name: list(value) if isinstance(value, tuple) else value
+            for one in knobs(type(self))
+            if one.kind is not Path and not one.scheme and not one.per_machine
+            for value in (getattr(self, one.name),)
+        }
 
     def section(self, kind: type[S]) -> S:
         """Return one section alone, which is all that a stage is handed."""

@@ -150,6 +150,36 @@ def temporary_dir(parent: Path) -> Iterator[Path]:
             yield folder
 
 
+@contextmanager
+def owned_dir(folder: Path) -> Iterator[bool]:
+    """Hold a folder's lock while the block runs; yield False where another process holds it.
+
+    The lock is gone with this process, however that ends. Where folders cannot be locked, as on
+    Windows and some network file systems, nobody ever holds it.
+    """
+    with ExitStack() as held:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, descriptor)
+            _lock(descriptor, wait=False)
+        except BlockingIOError:
+            is_ours = False
+        except OSError:
+            is_ours = True
+        else:
+            is_ours = True
+        yield is_ours
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the temporary files that a killed `atomic_write` left in a folder.
+
+    Nobody may be writing there: `owned_dir` sees to that.
+    """
+    for file in folder.glob(f"{UNFINISHED_FILE}*"):
+        _remove(file)
+
+
 def remove_unlocked(parent: Path) -> int:
     """Remove the folders that killed processes left by `temporary_dir`; return their bytes."""
     freed = 0

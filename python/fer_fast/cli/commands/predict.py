@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from fer_fast.cli.interrupt import keeping
 from fer_fast.cli.options import as_path
 from fer_fast.cli.streams import GuardedStream
 from fer_fast.progress import SILENT
@@ -224,5 +225,5 @@ class _Looker:
             number += 1
             path = self._annotations / f"{stem}-{number}.jpg"
         self._annotated.add(path)
-        with atomic_write(path) as temporary:
+        with keeping(), atomic_write(path) as temporary:
             annotate(prediction.picture, prediction.faces).save(temporary, "JPEG", quality=90)

@@ -1,0 +1,210 @@
+"""A run that was killed ends, resumed, as one that never was."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from killing import Run, difference, evaluations
+
+from fer_fast.backbone.weights import Weights
+from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.readers.npz import save_npz
+
+ANTS, ITERATIONS = 5, 6
+
+
+@pytest.fixture(scope="module")
+def whole(
+    random_weights: Weights, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """Return a run that nobody disturbed."""
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 4, 240).astype(np.uint8)
+    pixels = rng.integers(0, 150, (240, 48, 48)).astype(np.uint8)
+    pixels[:, :24] += (labels * 9)[:, None, None]
+    splits = np.repeat(list(Split), [120, 50, 70]).astype(np.uint8)
+    folder = tmp_path_factory.mktemp("killed")
+    save_npz(FaceDataset(pixels, labels, splits, "few"), folder / "few.npz")
+    options = {
+        "data": folder / "few.npz",
+        "weights": random_weights.path,
+        "size": 32,
+        "device": "cpu",
+        "balance": "none",
+        "ants": ANTS,
+        "iterations": ITERATIONS,
+        "trees": 150,
+    }
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    run = Run(folder / "whole", words, shared_cache)
+    run.finish()
+    assert evaluations(run.out) > 10
+    return run
+
+
+def after(seconds: float) -> Callable[[Path], bool]:
+    start = time.monotonic()
+    return lambda _: time.monotonic() - start >= seconds
+
+
+def lines(n: int) -> Callable[[Path], bool]:
+    return lambda out: evaluations(out) >= n
+
+
+def there(name: str) -> Callable[[Path], bool]:
+    return lambda out: (out / name).exists()
+
+
+def test_a_run_killed_again_and_again_ends_as_one_that_never_was(
+    whole: Run, tmp_path: Path
+) -> None:
+    draw = random.Random(0)
+    run = replace(whole, out=tmp_path / "out")
+    moments = (
+        ("config.toml", after(draw.uniform(0.1, 0.6))),
+        ("", there("config.toml")),
+        ("", after(draw.uniform(1.0, 1.6))),
+        ("", lines(1)),
+        ("", lines(2 * ANTS + 2)),
+        ("", there("selection.json")),
+        ("", there("metrics.json")),
+        ("", there("model.onnx")),
+    )
+    stages = []
+    for _, is_time in moments:
+        before = evaluations(run.out)
+        status, stage = run.kill_when(is_time)
+        assert status in (-signal.SIGKILL, 0)
+        stages.append(stage)
+        # No evaluation that was kept is ever lost.
+        assert evaluations(run.out) >= before
+    run.finish()
+    assert difference(run.out, whole.out) == ""
+    assert {path.name for path in run.out.iterdir()} == {path.name for path in whole.out.iterdir()}
+    assert "search" in stages
+    assert {"final forests", "writing results"} & set(stages)
+
+
+def test_sigterm_says_how_to_go_on_and_so_it_does(whole: Run, tmp_path: Path) -> None:
+    run = replace(whole, out=tmp_path / "out")
+    status, stage = run.kill_when(lines(3), number=signal.SIGTERM)
+    assert (status, stage) == (128 + signal.SIGTERM, "search")
+    said = run.finish()
+    assert "evaluations are known" in said
+    assert difference(run.out, whole.out) == ""
+
+
+def test_a_run_that_has_ended_is_left_as_it_is(whole: Run) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in whole.out.iterdir()}
+    assert "nothing to resume" in whole.finish()
+    assert {path.name: path.stat().st_mtime_ns for path in whole.out.iterdir()} == before
+
+
+def test_a_second_process_is_told_and_leaves(whole: Run, tmp_path: Path) -> None:
+    run = replace(whole, out=tmp_path / "out")
+    first = run.start()
+    try:
+        while not (run.out / "config.toml").exists():
+            assert first.poll() is None
+            time.sleep(0.005)
+        first.send_signal(signal.SIGSTOP)
+        second = run.start()
+        _, said = second.communicate(timeout=300)
+    finally:
+        first.kill()
+        first.communicate()
+    assert second.returncode == 2
+    assert f"error: another fer-fast is running in {run.out}" in said
+
+
+def test_other_data_and_other_settings_are_refused(whole: Run, tmp_path: Path) -> None:
+    run = replace(whole, out=tmp_path / "out")
+    run.kill_when(lines(2))
+    kept = (run.out / "evaluations.jsonl").read_bytes()
+    data = Path(run.options[1])
+    config = run.out / "config.toml"
+    original = config.read_text()
+
+    other = tmp_path / "other.npz"
+    with np.load(data) as arrays:
+        changed = dict(arrays)
+    changed["pixels"] = changed["pixels"][::-1]
+    np.savez(other, **changed)
+    for text, difference_said in (
+        (original.replace(str(data), str(other)), "data was"),
+        (original.replace("trees = 150", "trees = 151"), "trees was 150 and is 151"),
+    ):
+        config.write_text(text)
+        process = run.start()
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 2
+        assert difference_said in said
+        assert (run.out / "evaluations.jsonl").read_bytes() == kept
+
+
+def test_a_disk_that_fills_up_midway_costs_only_what_was_not_kept(
+    whole: Run, tmp_path: Path
+) -> None:
+    # A limit on the size of files refuses writes as a full disk does, and needs no privileges.
+    run = replace(whole, out=tmp_path / "out")
+    limited = (
+        "import resource, sys; from fer_fast.cli.main import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY)); "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", limited, "pipeline", *run.options, "--out", str(run.out)],
+        env=os.environ | {"FER_FAST_CACHE": str(run.cache)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 2
+    assert "error: cannot write" in process.stderr
+    assert "could be resumed from here only" in process.stderr
+    assert 0 < evaluations(run.out) < evaluations(whole.out)
+    said = run.finish()
+    assert f"{evaluations(run.out):,} evaluations" not in said
+    assert difference(run.out, whole.out) == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into a read-only folder")
+def test_a_folder_turned_read_only_is_one_sentence(whole: Run, tmp_path: Path) -> None:
+    run = replace(whole, out=tmp_path / "out")
+    run.kill_when(lines(2))
+    run.out.chmod(0o555)
+    try:
+        process = run.start()
+        _, said = process.communicate(timeout=300)
+    finally:
+        run.out.chmod(0o755)
+    assert process.returncode == 2
+    assert "error: cannot write into --out" in said
+    assert "Traceback" not in said
+    run.finish()
+    assert difference(run.out, whole.out) == ""
+
+
+def test_a_result_whose_name_is_taken_is_one_sentence_and_then_resumed(
+    whole: Run, tmp_path: Path
+) -> None:
+    run = replace(whole, out=tmp_path / "out")
+    run.kill_when(lines(2))
+    (run.out / "model.onnx").mkdir()
+    process = run.start()
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert "model.onnx, which is a folder" in said
+    (run.out / "model.onnx").rmdir()
+    run.finish()
+    assert difference(run.out, whole.out) == ""

@@ -1,0 +1,165 @@
+"""The report stands alone, says what the run's files say, and tells of no folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fer_fast.errors import DataError
+from fer_fast.runs.record import read_record
+from fer_fast.runs.report.page import report_html
+from fer_fast.runs.report.svg import Axis, ticks
+
+WriteRun = Callable[..., Path]
+
+
+class Page(HTMLParser):
+    """Every tag, attribute and text of a page; tags must close in order."""
+
+    VOID = frozenset({"meta", "br", "link", "img"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_report_is_one_small_file_that_asks_for_nothing(write_run: WriteRun) -> None:
+    html = report_html([read_record(write_run())])
+    page = Page(html)
+    assert len(html.encode()) < 500_000
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert not {"src", "href", "onload", "onclick"} & {name for name, _ in page.attributes}
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+
+
+def test_every_plot_has_words_and_a_table(write_run: WriteRun) -> None:
+    html = report_html([read_record(write_run())])
+    plots = re.findall(r"<svg.*?</svg>", html)
+    assert len(plots) >= 9
+    for plot in plots:
+        root = ElementTree.fromstring(plot)
+        assert root.get("role") == "img"
+        assert len(root.get("aria-label", "")) > 10
+        assert "nan" not in plot.lower()
+    assert html.count("as a table") >= 8
+
+
+def test_figures_are_those_of_the_metrics(write_run: WriteRun) -> None:
+    run = read_record(write_run())
+    text = Page(report_html([run])).text
+    for rows in ("test", "test_deduplicated"):
+        for measure in ("accuracy", "f1_macro"):
+            assert f"{run.metrics[rows][measure]:.3f}" in text
+            for other in run.metrics["baselines"].values():
+                assert f"{other[rows][measure]:.4f}" in text
+    assert run.run_id in text
+    assert "700 of 5,120 features" in text
+    assert "say nothing about" not in text
+
+
+def test_synthetic_faces_and_warnings_stand_at_the_head(write_run: WriteRun) -> None:
+    path = write_run()
+    metrics = json.loads((path / "metrics.json").read_text())
+    metrics["data"]["synthetic"] = True
+    metrics["warnings"] = ["CUDA <gone>: /home/alice/models/cuda.so is missing"]
+    (path / "metrics.json").write_text(json.dumps(metrics))
+    text = Page(report_html([read_record(path)])).text
+    assert "say nothing about FER-2013" in text
+    assert "CUDA <gone>: cuda.so is missing" in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/home/alice/faces/fer2013.csv",
+        "~/faces/fer2013.csv",
+        "C:\\Users\\alice\\fer2013.csv",
+        "/Users/alice smith/fer2013.csv",
+    ],
+)
+def test_no_folder_is_named_unless_asked(write_run: WriteRun, path: str) -> None:
+    folder = write_run(data=path, labels="ferplus=/home/alice/votes.csv")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["data"]["source"] = path
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    run = read_record(folder)
+    assert "alice" not in report_html([run])
+    assert "fer2013.csv" in report_html([run])
+    assert path in Page(report_html([run], with_paths=True)).text
+
+
+def test_several_runs_stand_side_by_side(write_run: WriteRun) -> None:
+    runs = [read_record(write_run(f"run-{seed}", seed=seed)) for seed in range(3)]
+    page = Page(report_html(runs))
+    assert "3 runs" in page.text
+    for run in runs:
+        assert run.run_id in page.text
+    assert "run-0 and run-2" in page.text
+    assert "McNemar p" in page.text
+
+
+def test_a_search_without_a_history_and_features_without_a_place_leave_no_hole(
+    write_run: WriteRun,
+) -> None:
+    path = write_run()
+    metrics = json.loads((path / "metrics.json").read_text())
+    metrics["features"]["channels"] = None
+    metrics["colony"]["history"] = []
+    (path / "metrics.json").write_text(json.dumps(metrics))
+    page = Page(report_html([read_record(path)]))
+    assert "Where the chosen features are" not in page.text
+
+
+def test_metrics_that_are_no_runs_are_refused(write_run: WriteRun) -> None:
+    path = write_run()
+    metrics = json.loads((path / "metrics.json").read_text())
+    metrics["colony"] = {"history": [3]}
+    (path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(DataError, match="are not those of a run"):
+        report_html([read_record(path)])
+
+
+numbers = st.floats(-1e9, 1e9)
+
+
+@given(low=numbers, span=st.floats(1e-6, 1e9))
+def test_ticks_are_few_round_and_on_the_axis(low: float, span: float) -> None:
+    axis = Axis(low, low + span, 0, 100)
+    found = ticks(axis.low, axis.high)
+    assert len(found) <= 6
+    assert found == sorted(found)
+    for value in found:
+        assert axis.low - span * 1e-6 - 1e-6 <= value <= axis.high + span * 1e-6 + 1e-6
+        assert 0 <= axis(value) <= 100
