@@ -33,10 +33,11 @@ def credit_elimination(
 ) -> dict[int, NDArray[np.int64]]:
     """Return subsets of some sizes, by recursive elimination of what earns least.
 
-    It begins with all features, and drops the share `step` of those left that earned least, until
-    the least size is reached. Where the judge's credit is against a residual, it is that of the
-    subset before. It is RFE [1]_ with the ants' credit in place of weights, in one pass for all
-    sizes: what ants must be held against.
+    It begins with all features, and drops the share `step` of those left that are worth least,
+    until the least size is reached. A feature's worth is its share in the positive credit, averaged
+    with what it was worth before by equal parts: the word of one forest is noise. Where the judge's
+    credit is against a residual, it is that of the subset before. It is RFE [1]_ with the ants'
+    credit in place of weights, in one pass for all sizes: what ants must be held against.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def credit_elimination(
        using Support Vector Machines", Machine Learning 46, 2002.
     """
     wanted = sorted(set(sizes), reverse=True)
-    subset, found = np.arange(n_features), {}
+    subset, worth, found = np.arange(n_features), np.zeros(n_features), {}
     while wanted:
         if len(subset) == wanted[0]:
             found[wanted.pop(0)] = subset
@@ -68,7 +69,10 @@ def credit_elimination(
         assert isinstance(judged, tuple), "a judge without credit"
         judge.next_iteration([subset])
         n_kept = max(wanted[0], min(len(subset) - 1, int((1 - step) * len(subset))))
-        subset = subset[k_best(judged[1], n_kept)]
+        earned = judged[1].clip(0)
+        worth[subset] += earned / max(earned.sum(), np.finfo(float).tiny)
+        worth /= 2
+        subset = subset[k_best(worth[subset], n_kept)]
     return found
 
 

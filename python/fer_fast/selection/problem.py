@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from fer_fast.selection.watch import Watch
 
 
+_JUDGING_SHARE = 1 / 3
+"""Of the rows, where columns far outnumber them: finding a column takes more than judging it."""
+
 _ELIMINATION_TREES = 30
 """Of each forest: there are dozens, and later ones mend what a small one misjudges."""
 
@@ -178,7 +181,7 @@ class Problem:
     ) -> tuple[NDArray[np.int64], list[Fold], bool]:
         """Return the rows of the heuristic, the folds, and whether it sees rows that judge.
 
-        Where columns far outnumber rows, a half of the rows judges and the other is the
+        Where columns far outnumber rows, a third of the rows judges and the others are the
         heuristic's: else whatever it picks looks good to the judge.
         """
         # A forest scores all of its rows, out of bag.
@@ -187,7 +190,7 @@ class Problem:
             return seen, folds, has_seen
         try:
             seen, judging = split_rows(
-                0.5,
+                _JUDGING_SHARE,
                 self.y,
                 rows,
                 self.groups,

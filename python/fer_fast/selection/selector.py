@@ -124,8 +124,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         A score is divided by the 99th percentile of the positive ones; of what exceeds 1 its
         logarithm is added to 1, and 0.01 is the least. An array is taken as it is: finite, at least
         0, not all 0. All but an array see the rows that no fold of `cv` holds out, if that is half
-        of them, as with one validation split; where columns far outnumber rows, a half of the rows,
-        and then the other half alone scores; else all rows. Without an estimator it is where the
+        of them, as with one validation split; where columns far outnumber rows, two thirds, and
+        then the others alone score; else all rows. Without an estimator it is where the
         pheromone begins, which ants may unlearn, else in each feature's weight to the end.
     n_colonies : int or None, default=None
         Further searches, each on a random half of the rows, for `stability_`.
