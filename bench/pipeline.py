@@ -98,6 +98,8 @@ def fer_fast(csv: Path, weights: Path, ants: int, iterations: int, trees: int) -
             [
                 *(sys.executable, "-m", "fer_fast", "pipeline", "--preset", "paper"),
                 *("--data", csv, "--weights", weights, "--out", f"{folder}/out"),
+                # What the plain side does too.
+                *("--deposit", "best", "--judged-on", "public-test", "--scoring", "accuracy"),
                 *("--ants", str(ants), "--iterations", str(iterations), "--trees", str(trees)),
             ],
             env=os.environ | {"FER_FAST_CACHE": f"{folder}/cache"},
