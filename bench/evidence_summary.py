@@ -16,6 +16,21 @@ ANTS = "ants"
 Runs = list[dict[str, Any]]
 
 HEAD = "chosen by", "accuracy, %", "ants minus it, points", "rows", "Holm's p", "Kuncheva", "s"
+ORDER = (
+    ANTS,
+    "ants, the paper's numbers",
+    "ants, best subset deposited, F",
+    "credit elimination",
+    "importances",
+    "mutual information",
+    "k best F",
+    "best of 60 random",
+    "random",
+    "all",
+    "flat",
+    "oob_gain",
+    "f_classif",
+)
 TITLES = {
     "equal": "{k:,} features: accuracy on Training rows that no search saw",
     "paper": "The paper's setting without SMOTE: accuracy on PublicTest's and PrivateTest's rows",
@@ -42,7 +57,7 @@ def show(runs: Runs) -> None:
             "s",
         )
         print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
-        for method in dict.fromkeys(run["method"] for run in own):
+        for method in sorted({run["method"] for run in own}, key=ORDER.index):
             of_method = [run for run in own if run["method"] == method]
             compared = by_key.get((part, k, method))
             print(f"| {' | '.join(cells(method, of_method, compared))} |")
@@ -54,7 +69,7 @@ def cells(method: str, runs: Runs, compared: dict[str, Any] | None) -> list[str]
     said = ["", "", ""]
     if compared is not None:
         said = [
-            f"{compared['gain']:+.2f} ± {compared['half']:.2f}",
+            f"{compared['gain']:+.2f} ± {compared['half']:.2f}".replace("-", "−"),
             "" if is_all(runs[0]) else f"± {compared['rows']:.2f}",
             f"{compared['holm']:.3f}",
         ]

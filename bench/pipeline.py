@@ -25,9 +25,7 @@ import numpy as np
 from common import write_results
 
 
-def plain_python(
-    csv: Path, weights: Path, ants: int, iterations: int, trees: int
-) -> dict[str, float]:
+def plain_python(options: argparse.Namespace) -> dict[str, float]:
     """Run the experiment in plain Python; return its seconds per stage and its scores."""
     seconds: dict[str, float] = {}
     last = time.perf_counter()
@@ -47,24 +45,23 @@ def plain_python(
     from fer_fast.selection.reference import ReferenceColony
 
     lap("imports")
-    table = pd.read_csv(csv)
+    table = pd.read_csv(options.data)
     pixels = np.fromstring(" ".join(table["pixels"]), dtype=np.uint8, sep=" ")
-    y = table["emotion"].to_numpy()
-    rows = {split: np.flatnonzero(table["Usage"] == split) for split in table["Usage"].unique()}
+    y, usage = table["emotion"].to_numpy(), table["Usage"].to_numpy()
     lap("data")
-    network = MobileNetV2(include_top=False, weights=str(weights), input_shape=(48, 48, 3))
+    network = MobileNetV2(include_top=False, weights=str(options.weights), input_shape=(48, 48, 3))
     images = np.repeat(pixels.reshape(-1, 48, 48, 1).astype(np.float32) / 127.5 - 1, 3, axis=3)
     X = network.predict(images, batch_size=128, verbose=0).reshape(len(images), -1)
     lap("features")
-    training, validation, test = (rows[s] for s in ("Training", "PublicTest", "PrivateTest"))
-    F, _ = f_classif(X[training], y[training])
-    F = np.nan_to_num(F)
+    splits = ("Training", "PublicTest", "PrivateTest")
+    training, validation, test = (np.flatnonzero(usage == split) for split in splits)
+    F = np.nan_to_num(f_classif(X[training], y[training])[0])
     desirability = np.clip(F / np.quantile(F, 0.99), 0.01, 1)
     X_balanced, y_balanced = SMOTE(random_state=0).fit_resample(X[training], y[training])
     lap("balance")
-    colony = ReferenceColony(desirability, n_ants=ants, seed=0)
+    colony = ReferenceColony(desirability, n_ants=options.ants, seed=0)
     scores: dict[bytes, float] = {}
-    forest = partial(RandomForestClassifier, trees, random_state=0, n_jobs=-1)
+    forest = partial(RandomForestClassifier, options.trees, random_state=0, n_jobs=-1)
 
     def fitness(subset: np.ndarray) -> float:
         key = subset.tobytes()
@@ -73,7 +70,7 @@ def plain_python(
             scores[key] = accuracy_score(y[validation], fitted.predict(X[validation][:, subset]))
         return scores[key]
 
-    for _ in range(iterations):
+    for _ in range(options.iterations):
         colony.tell([fitness(subset) for subset in colony.ask()])
     lap("selection")
     assert colony.best is not None
@@ -90,17 +87,18 @@ def plain_python(
     }
 
 
-def fer_fast(csv: Path, weights: Path, ants: int, iterations: int, trees: int) -> dict[str, float]:
+def fer_fast(options: argparse.Namespace) -> dict[str, float]:
     """Run ``fer-fast pipeline`` with an empty cache; return the same figures."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         subprocess.run(
             [
                 *(sys.executable, "-m", "fer_fast", "pipeline", "--preset", "paper"),
-                *("--data", csv, "--weights", weights, "--out", f"{folder}/out"),
+                *("--data", options.data, "--weights", options.weights, "--out", f"{folder}/out"),
+                *("--ants", str(options.ants), "--iterations", str(options.iterations)),
+                *("--trees", str(options.trees)),
                 # What the plain side does too.
                 *("--deposit", "best", "--judged-on", "public-test", "--scoring", "accuracy"),
-                *("--ants", str(ants), "--iterations", str(iterations), "--trees", str(trees)),
             ],
             env=os.environ | {"FER_FAST_CACHE": f"{folder}/cache"},
             stdout=subprocess.DEVNULL,
@@ -139,7 +137,7 @@ def subsampled_csv(data: Path, training_rows: int, out: Path) -> None:
 
 
 def main() -> None:
-    """Run both sides in turn, each in a process of its own."""
+    """Run both sides in turn, and print and write what they took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
@@ -153,27 +151,10 @@ def main() -> None:
     parser.add_argument("--run", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
-        side = SIDES[options.run]
-        figures = side(
-            options.data, options.weights, options.ants, options.iterations, options.trees
-        )
-        print(json.dumps(figures))
+        print(json.dumps(SIDES[options.run](options)))
         return
 
-    with tempfile.TemporaryDirectory() as folder:
-        csv = Path(folder, "faces.csv")
-        subsampled_csv(options.data, options.training_rows, csv)
-        sides = [options.only] if options.only else list(SIDES)
-        runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
-        for _ in range(options.repeats):
-            for side in sides:
-                command = [sys.executable, __file__, "--run", side, "--data", csv]
-                command += ["--weights", options.weights, "--ants", str(options.ants)]
-                command += ["--iterations", str(options.iterations), "--trees", str(options.trees)]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                runs[side].append(json.loads(done.stdout.splitlines()[-1]))
-                print(side, json.dumps(runs[side][-1]), flush=True)
-
+    runs = in_turn(options)
     medians = medians_of(runs)
     for side, figures in medians.items():
         print(f"\n{side}")
@@ -192,6 +173,24 @@ def main() -> None:
             "medians": medians,
         },
     )
+
+
+def in_turn(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+    """Return the figures of each side's runs, every one from a process of its own."""
+    sides = [options.only] if options.only else list(SIDES)
+    runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+    with tempfile.TemporaryDirectory() as folder:
+        csv = Path(folder, "faces.csv")
+        subsampled_csv(options.data, options.training_rows, csv)
+        for _ in range(options.repeats):
+            for side in sides:
+                command = [sys.executable, __file__, "--run", side, "--data", csv]
+                command += ["--weights", options.weights, "--ants", str(options.ants)]
+                command += ["--iterations", str(options.iterations), "--trees", str(options.trees)]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+                runs[side].append(json.loads(done.stdout.splitlines()[-1]))
+                print(side, json.dumps(runs[side][-1]), flush=True)
+    return runs
 
 
 def medians_of(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:

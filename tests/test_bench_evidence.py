@@ -82,6 +82,8 @@ def test_methods_are_compared_within_a_seed_and_all_features_at_every_size(
     printed = capsys.readouterr().out
     assert printed.count("| all |") == 2
     assert f"| {one['gain']:+.2f} ± {one['half']:.2f} |" in printed
+    assert found[8, "all"]["gain"] < 0
+    assert f"| −{-found[8, 'all']['gain']:.2f} ±" in printed
     assert "3 comparisons" in printed
 
 

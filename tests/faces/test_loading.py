@@ -261,6 +261,11 @@ def test_what_is_no_path_is_refused(name):
         load_faces(name)
 
 
+def test_an_address_is_to_be_downloaded():
+    with pytest.raises(DataError, match="download it, and give the file"):
+        load_faces("https://example.org/fer2013.csv")
+
+
 def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch, faces, as_csv):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "fer2013.csv").write_text(as_csv(faces))

@@ -195,6 +195,11 @@ def test_another_release_is_refused_with_the_difference(tmp_path: Path) -> None:
     path.write_bytes(json.dumps(document).encode() + b"\n" + b"".join(lines))
     with pytest.raises(DataError, match=r"numpy was 1\.0 and is .*; scipy was unset and is"):
         Journal(path, ID, SETTINGS)
+    # A release is not all: whoever builds the package may have changed it.
+    document = json.loads(header) | {"compiled core": "0" * 64}
+    path.write_bytes(json.dumps(document).encode() + b"\n" + b"".join(lines))
+    with pytest.raises(DataError, match="compiled core was 000000000000… and is"):
+        Journal(path, ID, SETTINGS)
 
 
 def test_paths_may_change_as_long_as_the_digests_do_not(tmp_path: Path) -> None:

@@ -187,6 +187,14 @@ def test_labels_that_cannot_be_told_apart_or_added_are_named(
     assert make_selector().fit(X, words).support_[0]
 
 
+@pytest.mark.parametrize("holdout", [None, 0.3])
+def test_groups_of_another_number_of_rows_are_named(
+    table: Table, make_selector: Any, holdout: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[60, 50\]"):
+        make_selector(holdout=holdout).fit(*table, groups=np.arange(50))
+
+
 def test_one_class_is_named(table: Table, make_selector: Any) -> None:
     for selector in (make_selector(), AntColonySelector()):
         with pytest.raises(DataError, match="fewer than two classes"):

@@ -146,9 +146,10 @@ def _reading(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except FileNotFoundError as error:
+        is_address = path.parts[:1] in (("http:",), ("https:",))
         raise DataError(
             f"there is no file or folder {path}",
-            hint="check the path",
+            hint="download it, and give the file" if is_address else "check the path",
         ) from error
     except DAMAGE as error:
         raise DataError(

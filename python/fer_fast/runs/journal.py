@@ -23,11 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_fast import _core
 from fer_fast.environment import installed_versions
 from fer_fast.errors import DataError, OutputError
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.selection.search import Fitness
 from fer_fast.settings import Settings
+from fer_fast.storage.files import file_digest
 
 Subset = NDArray[np.int64]
 Judgement = float | tuple[float, NDArray[np.float64]]
@@ -168,6 +170,7 @@ class Journal:
             "run_id": run_id,
             "settings": settings.deciding(),
             "versions": installed_versions(_PACKAGES),
+            "compiled core": file_digest(Path(_core.__file__)),
         }
         self._known: dict[tuple[int, str], _Entry] = {}
         self._ended_by: str | None = None

@@ -90,7 +90,9 @@ def _answers(
     from fer_fast.recognition.evaluation import Answers, ask, find_labelled_pictures
 
     path: Path = options.data
-    pictures = find_labelled_pictures(path, recognizer.info.labels) if path.is_dir() else None
+    pictures = None
+    if path.is_dir():
+        pictures = find_labelled_pictures(path, recognizer.info.labels, reporter=reporter)
     if pictures is not None:
         with reporter.task("Looking at pictures", len(pictures.paths), "pictures") as task:
             answers = ask(recognizer, pictures, faces=options.faces, advance=task.advance)
