@@ -28,6 +28,7 @@ from fer_fast.selection.baselines import baseline_subsets
 from fer_fast.selection.desirability import anova_f
 from fer_fast.selection.search import (
     Fitness,
+    Search,
     TrainingRows,
     make_fitness,
     measure_desirability,
@@ -52,7 +53,7 @@ def run_pipeline(
     journal: Journal | None = None,
     reporter: Reporter = SILENT,
 ) -> RunResult:
-    """Run every stage: fit on Training, decide on PublicTest, report on PrivateTest.
+    """Run every stage: fit on Training, decide on rows unknown to a forest, test on PrivateTest.
 
     Parameters
     ----------
@@ -79,28 +80,7 @@ def run_pipeline(
     F, training = _training_rows(features, settings, clock, reporter)
     run = settings.section(RunSettings)
     with clock.stage("selection"):
-        fitness: Fitness = make_fitness(
-            training,
-            None if settings.judges == "out-of-bag" else _validation_rows(features),
-            settings.section(FitnessSettings),
-            settings.section(ForestSettings),
-            deposit=settings.deposited,
-            seed=run.seed,
-            # Threads that no ant needs grow an evaluation's trees.
-            n_jobs=max(1, run.jobs // settings.ants),
-        )
-        colony = settings.section(ColonySettings)
-        desirability = measure_desirability(
-            F, training, colony, settings.section(ForestSettings), run, deposit=settings.deposited
-        )
-        if journal is not None:
-            journal.begin(evidence(features.dataset.digest, features.X, desirability))
-            fitness = JournalledFitness(fitness, journal)
-        found = search(
-            desirability, fitness, colony, run, deposit=settings.deposited, reporter=reporter
-        )
-        if journal is not None:
-            journal.end(found.stopped_by)
+        found = _choose(F, training, features, settings, journal, reporter)
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
@@ -126,6 +106,37 @@ def run_pipeline(
         warnings=tuple(reporter.warnings),
         timings=clock.seconds,
     )
+
+
+def _choose(
+    F: NDArray[np.float64],
+    training: TrainingRows,
+    features: FaceFeatures,
+    settings: Settings,
+    journal: Journal | None,
+    reporter: Reporter,
+) -> Search:
+    """Let the ants choose features, on the journal's record if there is one."""
+    run, forest = settings.section(RunSettings), settings.section(ForestSettings)
+    colony, deposit = settings.section(ColonySettings), settings.deposited
+    fitness: Fitness = make_fitness(
+        training,
+        None if settings.judges == "out-of-bag" else _validation_rows(features),
+        settings.section(FitnessSettings),
+        forest,
+        deposit=deposit,
+        seed=run.seed,
+        # Threads that no ant needs grow an evaluation's trees.
+        n_jobs=max(1, run.jobs // settings.ants),
+    )
+    desirability = measure_desirability(F, training, colony, forest, run, deposit=deposit)
+    if journal is not None:
+        journal.begin(evidence(features.dataset.digest, features.X, desirability))
+        fitness = JournalledFitness(fitness, journal)
+    found = search(desirability, fitness, colony, run, deposit=deposit, reporter=reporter)
+    if journal is not None:
+        journal.end(found.stopped_by)
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Run every stage, from faces to a test accuracy.
 
-Fits on Training, decides on PublicTest and reports on PrivateTest, with and without the faces
+Fits on Training, calibrates on PublicTest and reports on PrivateTest, with and without the faces
 whose exact image stands in another split. With --out, a run that was killed goes on by --resume.
 """
 
