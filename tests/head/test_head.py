@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,10 @@ def dataset() -> FaceDataset:
 
 
 def train(session: Session, dataset: FaceDataset) -> TrainedHead:
-    faces = [LabelledFaces.of(dataset, split) for split in (Split.TRAINING, Split.PUBLIC_TEST)]
+    faces = [
+        LabelledFaces.of(dataset, dataset.rows(split))
+        for split in (Split.TRAINING, Split.PUBLIC_TEST)
+    ]
     return train_head(session, *faces, QUICK)
 
 
@@ -117,6 +121,22 @@ def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
     assert expected.max() > 0.1
     (mirrored,) = runtime.run(["features"], {"pixels": dataset.pixels[:, :, ::-1].copy()})
     np.testing.assert_allclose(mirrored, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_faces_that_stand_in_training_do_not_decide_when_to_stop(
+    session: Session, dataset: FaceDataset, head: DenseHead
+) -> None:
+    # Wrong labels for a hundred copies: heeded, they would have another epoch be the best.
+    copies = dataset.rows(Split.TRAINING)[:100]
+    misleading = replace(
+        dataset,
+        pixels=np.concatenate([dataset.pixels, dataset.pixels[copies]]),
+        labels=np.concatenate([dataset.labels, (dataset.labels[copies] + 3) % 7]),
+        splits=np.concatenate([dataset.splits, np.full(100, Split.PUBLIC_TEST, np.uint8)]),
+    )
+    again = train_head(session, misleading, QUICK)
+    for layer, other in zip(head.layers, again.layers, strict=True):
+        np.testing.assert_array_equal(layer[0], other[0])
 
 
 @pytest.mark.parametrize("channels", [24, 6])
