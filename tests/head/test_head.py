@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,10 @@ def dataset() -> FaceDataset:
 
 
 def train(session: Session, dataset: FaceDataset) -> TrainedHead:
-    faces = [LabelledFaces.of(dataset, split) for split in (Split.TRAINING, Split.PUBLIC_TEST)]
+    faces = [
+        LabelledFaces.of(dataset, dataset.rows(split))
+        for split in (Split.TRAINING, Split.PUBLIC_TEST)
+    ]
     return train_head(session, *faces, QUICK)
 
 
@@ -117,6 +121,22 @@ def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
     assert expected.max() > 0.1
     (mirrored,) = runtime.run(["features"], {"pixels": dataset.pixels[:, :, ::-1].copy()})
     np.testing.assert_allclose(mirrored, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_faces_that_stand_in_training_do_not_decide_when_to_stop(
+    session: Session, dataset: FaceDataset, head: DenseHead
+) -> None:
+    # Wrong labels for a hundred copies: heeded, they would have another epoch be the best.
+    copies = dataset.rows(Split.TRAINING)[:100]
+    misleading = replace(
+        dataset,
+        pixels=np.concatenate([dataset.pixels, dataset.pixels[copies]]),
+        labels=np.concatenate([dataset.labels, (dataset.labels[copies] + 3) % 7]),
+        splits=np.concatenate([dataset.splits, np.full(100, Split.PUBLIC_TEST, np.uint8)]),
+    )
+    again = train_head(session, misleading, QUICK)
+    for layer, other in zip(head.layers, again.layers, strict=True):
+        np.testing.assert_array_equal(layer[0], other[0])
 
 
 @pytest.mark.parametrize("channels", [24, 6])
@@ -171,6 +191,44 @@ def test_the_same_seed_gives_the_same_head_and_test_faces_have_no_part_in_it(
         np.testing.assert_array_equal(bias, bias_again)
 
 
+BEST_EPOCH = """
+import json
+import numpy as np
+from fer_fast.head.config import HeadConfig
+from fer_fast.head.keras_training import _fit
+
+rng = np.random.default_rng(0)
+labels = rng.integers(0, 3, 120)
+X = (rng.normal(size=(120, 12)) + 1.2 * np.eye(3, 12)[labels]).astype(np.float16)
+y = np.eye(3, dtype=np.float32)[labels]
+# Steps so long that epochs differ, and the last is not the best.
+config = HeadConfig(channels=12, units=(6,), dropout=(0.5,), epochs=12, batch_size=16,
+                    learning_rate=0.5, moved_copies=0, patience=12)
+training, validation = ([X[:80]], y[:80]), (X[80:], y[80:])
+model = _fit(config, training, validation, np.zeros(12, np.float32), np.ones(12, np.float32))
+cells = validation[0].astype(np.float32)[:, None, :]
+said = model.predict(cells, verbose=0).argmax(axis=1)
+print(json.dumps({"returned": float((said == labels[80:]).mean())}))
+"""
+
+
+def test_the_head_returned_is_that_of_the_best_epoch(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEST_EPOCH],
+        cwd=tmp_path,
+        env=os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    *epochs, last = (json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{")
+    accuracies = [epoch["accuracy"] for epoch in epochs]
+    assert len(accuracies) == 12
+    assert max(accuracies) > accuracies[-1], "the best epoch is the last: this would say nothing"
+    assert last["returned"] == pytest.approx(max(accuracies))
+
+
 def test_a_head_learns_shares_of_votes_and_the_last_epochs_weights_are_kept(
     tmp_path: Path, recorder: Any
 ) -> None:
@@ -198,44 +256,6 @@ def test_a_head_learns_shares_of_votes_and_the_last_epochs_weights_are_kept(
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), shares[500:], atol=0.06)
     # Its best accuracy comes early, and with patience it would have stopped there.
     assert recorder.steps == 30
-
-
-BEST_EPOCH = """
-import json
-import numpy as np
-from fer_fast.head.config import HeadConfig
-from fer_fast.head.keras_training import _fit
-
-rng = np.random.default_rng(0)
-y = rng.integers(0, 3, 120)
-X = (rng.normal(size=(120, 12)) + 1.2 * np.eye(3, 12)[y]).astype(np.float16)
-# Steps so long that epochs differ, and the last is not the best.
-config = HeadConfig(channels=12, units=(6,), dropout=(0.5,), epochs=12, batch_size=16,
-                    learning_rate=0.5, moved_copies=0, patience=12)
-targets = np.eye(3, dtype=np.float32)[y]
-training, validation = ([X[:80]], targets[:80]), (X[80:], targets[80:])
-model = _fit(config, training, validation, np.zeros(12, np.float32), np.ones(12, np.float32))
-cells = validation[0].astype(np.float32)[:, None, :]
-said = model.predict(cells, verbose=0).argmax(axis=1)
-print(json.dumps({"returned": float((said == y[80:]).mean())}))
-"""
-
-
-def test_the_head_returned_is_that_of_the_best_epoch(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BEST_EPOCH],
-        cwd=tmp_path,
-        env=os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    *epochs, last = (json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{")
-    accuracies = [epoch["accuracy"] for epoch in epochs]
-    assert len(accuracies) == 12
-    assert max(accuracies) > accuracies[-1], "the best epoch is the last: this would say nothing"
-    assert last["returned"] == pytest.approx(max(accuracies))
 
 
 def test_a_head_is_trained_once_and_leaves_nothing_but_the_model(

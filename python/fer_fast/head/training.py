@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fer_fast.environment import available_cpus
 from fer_fast.faces.dataset import FaceDataset, Split
+from fer_fast.faces.duplicates import deciding_rows
 from fer_fast.graph.head import DenseHead, Layer, append_head
 from fer_fast.head.config import HeadConfig
 from fer_fast.head.views import ALIGNED, Movement, training_views
@@ -20,8 +21,8 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.runtime.session import Session
 from fer_fast.storage.cache import Cache, Entry, scratch_dir
 
-_REVISION = 1
-"""Counts changes of `keras_training` that change the head."""
+_REVISION = 2
+"""Counts changes of the training that change the head."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,8 @@ class LabelledFaces:
     targets: NDArray[np.float32]
 
     @classmethod
-    def of(cls, dataset: FaceDataset, split: Split) -> LabelledFaces:
-        """Return one split's faces, each wholly of its class."""
-        rows = dataset.rows(split)
+    def of(cls, dataset: FaceDataset, rows: NDArray[np.intp]) -> LabelledFaces:
+        """Return the faces of these rows, each wholly of its class."""
         one_hot = np.eye(len(dataset.label_set), dtype=np.float32)
         return cls(dataset.pixels[rows], one_hot[dataset.labels[rows]])
 
@@ -104,8 +104,8 @@ def cached_head_model(
     def model() -> bytes:
         head = train_head(
             session,
-            LabelledFaces.of(dataset, Split.TRAINING),
-            LabelledFaces.of(dataset, Split.PUBLIC_TEST),
+            LabelledFaces.of(dataset, dataset.rows(Split.TRAINING)),
+            LabelledFaces.of(dataset, deciding_rows(dataset)),
             config,
             batch_size=batch_size,
             jobs=jobs,
