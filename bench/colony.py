@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import re
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from common import write_results
 
 from fer_fast import Colony
 from fer_fast.selection.reference import ReferenceColony
@@ -229,6 +229,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and smaller settings")
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--limit", type=float, default=None, help="seconds per rival and round")
+    parser.add_argument("--no-million", action="store_true", help="leave out a million features")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--one", nargs=3, type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -258,24 +259,21 @@ def main() -> None:
         if arguments.quick
         else [(200, q0, share) for q0 in (0.9, 0.0) for share in (0.1, 0.5)]
     )
-    millions = [million(*setting) for setting in settings]
+    millions = [] if arguments.no_million else [million(*setting) for setting in settings]
     for row in millions:
         print(
             "1,000,000 features, {ants} ants, q0={q0}, k/n={share}: {seconds:.2f} s, "
             "peak {peak_rss_mib:.0f} MiB ({rss_before_mib:.0f} before)".format(**row)
         )
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        result = {
-            "machine": platform.processor() or platform.machine(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
+    write_results(
+        arguments,
+        {
             "rounds": rounds,
             "iteration_seconds": rows,
             "exponents": slopes,
             "million": millions,
-        }
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -58,13 +58,16 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--seeds", type=int, help="seeds, 20 unless told otherwise")
     parser.add_argument("--trees", type=int, help="trees of a forest, 90 unless told otherwise")
+    parser.add_argument(
+        "--sets", nargs="+", choices=DATA_SETS, metavar="NAME", help="public and made ones, or all"
+    )
     options = parser.parse_args()
     n_seeds = options.seeds or (3 if options.quick else 20)
     n_trees = options.trees or (10 if options.quick else 90)
     results: dict[str, Any] = {"n_trees": n_trees, "seeds": n_seeds}
     if options.data is not None or options.features is not None:
         results["real"] = real(options, n_seeds, n_trees)
-    results["sets"] = sets(n_seeds, n_trees)
+    results["sets"] = sets(options.sets or list(DATA_SETS), n_seeds, n_trees)
     write_results(options, results)
 
 
@@ -108,10 +111,11 @@ def real(options: argparse.Namespace, n_seeds: int, n_trees: int) -> dict[str, A
     }
 
 
-def sets(n_seeds: int, n_trees: int) -> dict[str, Any]:
+def sets(names: list[str], n_seeds: int, n_trees: int) -> dict[str, Any]:
     """Compare forests on the same splits of public and made data sets."""
     measured = {}
-    for name, make in DATA_SETS.items():
+    for name in names:
+        make = DATA_SETS[name]
         accuracies: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for seed in range(n_seeds):
             data = make(seed)

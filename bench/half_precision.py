@@ -11,12 +11,11 @@ chance.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from common import cosines, interval
+from common import cosines, interval, write_results
 
 from fer_fast import ForestFitness
 from fer_fast.backbone.config import BackboneConfig
@@ -73,16 +72,17 @@ def main() -> None:
     )
     print(f"fp16 - fp32: {mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f} over seeds")
     print(f"least cosine of a face's two feature vectors: {least:.5f}")
-    if options.out:
-        result = {
+    write_results(
+        options,
+        {
             "training_rows": len(training),
             "test_rows": len(test),
             "accuracy": accuracy,
             "difference_points": mean,
             "interval_95_points": [low, high],
             "min_cosine": least,
-        }
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
+        },
+    )
 
 
 if __name__ == "__main__":

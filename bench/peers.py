@@ -30,7 +30,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -41,6 +40,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import write_results
 from peer_methods import METHODS, Ledger, Method, load_problem
 
 
@@ -177,16 +177,9 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for name in options.methods:
             print(summary(name, facts[name], runs[matrix][name]), flush=True)
-    if options.out:
-        document = {
-            "machine": f"{os.cpu_count()}-core {platform.machine()}",
-            "python": platform.python_version(),
-            "budget": budget,
-            "methods": facts,
-            "runs": runs,
-        }
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(document, indent=2) + "\n")
+    write_results(
+        options, {"budget": budget, "repetitions": repeats, "methods": facts, "runs": runs}
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from fer_fast.faces.labels import FER2013
 from fer_fast.faces.readers.npz import save_npz
 from fer_fast.features import extract, mirrored_features
 from fer_fast.forest.subset import fit_classifier
-from fer_fast.settings import Settings
+from fer_fast.settings import PRESETS, Settings
 
 
 @pytest.fixture
@@ -227,6 +228,75 @@ def test_test_faces_that_all_stand_elsewhere_are_refused_before_the_search(
             keep_selection=lambda *_: kept.append(1),
         )
     assert not kept
+
+
+@pytest.mark.parametrize("balance", ["none", "smote"])
+def test_nothing_but_the_scores_depends_on_the_test_faces(
+    dataset: FaceDataset, parameters: dict[str, Any], tmp_path: Path, balance: str
+) -> None:
+    test = dataset.rows(Split.PRIVATE_TEST)
+    blank, labels = dataset.pixels.copy(), dataset.labels.copy()
+    blank[test], labels[test] = 0, (labels[test] + 1) % 4
+    save_npz(FaceDataset(blank, labels, dataset.splits, "blanked"), tmp_path / "blanked.npz")
+    as_given, blanked = (
+        run_pipeline(Settings(**parameters | {"data": path, "balance": balance}))
+        for path in (parameters["data"], tmp_path / "blanked.npz")
+    )
+    assert as_given.dataset.digest != blanked.dataset.digest
+    np.testing.assert_array_equal(as_given.search.subset, blanked.search.subset)
+    assert as_given.search.history == blanked.search.history
+    X = extract(Settings(**parameters)).X
+    np.testing.assert_array_equal(
+        as_given.classifier.predict_proba(X, 7), blanked.classifier.predict_proba(X, 7)
+    )
+    assert as_given.calibration.calibration == blanked.calibration.calibration
+
+
+def test_every_score_is_of_the_test_faces_in_whatever_order(
+    dataset: FaceDataset, parameters: dict[str, Any], tmp_path: Path
+) -> None:
+    test = dataset.rows(Split.PRIVATE_TEST)
+    order = np.arange(len(dataset))
+    order[test] = np.random.default_rng(0).permutation(test)
+    moved = FaceDataset(dataset.pixels[order], dataset.labels[order], dataset.splits, "moved")
+    save_npz(moved, tmp_path / "moved.npz")
+    first, second = (
+        run_pipeline(Settings(**parameters | {"data": path}))
+        for path in (parameters["data"], tmp_path / "moved.npz")
+    )
+    assert first.dataset.digest != second.dataset.digest
+    assert first.scores == second.scores
+    # The best by F and all features too: their forests have seen no more.
+    assert first.baselines == second.baselines
+
+
+def test_a_run_with_a_head_is_the_forest_on_the_heads_features(
+    dataset: FaceDataset, parameters: dict[str, Any]
+) -> None:
+    small = {"size": 64, "taps": ("block_13_expand_relu",), "head_epochs": 2, "max_features": None}
+    settings = Settings(**PRESETS["best"] | parameters | small | {"iterations": 2})
+    result = run_pipeline(settings)
+    runtime = onnxruntime.InferenceSession(result.model)
+    (X,) = runtime.run(["features"], {"pixels": dataset.pixels})
+    assert (settings.head, result.classifier.n_features) == ("dense", X.shape[1])
+    # The forest that the run scored says the same of the features that the file computes.
+    test = dataset.rows(Split.PRIVATE_TEST)
+    assert result.scores == _scored_twice(dataset, result.classifier.predict(X[test]))
+    # Batches of another size round differently, which may move a face across a cut.
+    training = dataset.rows(Split.TRAINING)
+    assert len(result.search.subset) <= (X.shape[1] + 1) // 2
+    subset = result.search.subset
+    expected = fit_classifier(
+        X[training],
+        dataset.labels[training].astype(np.int64),
+        subset,
+        n_estimators=10,
+        random_state=0,
+        n_jobs=1,
+    )
+    agreement = expected.predict(X[test]) == result.classifier.predict(X[test])
+    assert agreement.mean() > 0.9
+    assert result.timings["head"] > 0
 
 
 def test_a_search_without_end_stops_at_its_time_budget(parameters: dict[str, Any]) -> None:

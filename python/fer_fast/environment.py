@@ -6,9 +6,9 @@ import importlib.util
 import math
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fer_fast.errors import ParameterError
 
@@ -23,29 +23,50 @@ RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 PIP = f"{sys.executable} -m pip"
 
-_CGROUP = Path("/sys/fs/cgroup")
+_CGROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def available_cpus() -> int:
     """Return how many CPUs this process may keep busy.
 
-    That is the least of the CPUs of the machine, those of the process' affinity, and the quota of
-    its control group, which is what ``docker run --cpus 2`` sets; a quota of a part counts whole.
+    That is the least of the CPUs of the machine, those of the process' affinity, and the quotas of
+    its control group and of those around it, which are what ``docker run --cpus 2``, systemd and
+    Slurm set; a quota of a part counts whole.
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     cpus = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    quota = _cgroup_quota(_CGROUP)
-    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
+    return max(1, min([cpus, *(math.ceil(quota) for quota in _quotas())]))
 
 
-def _cgroup_quota(root: Path) -> float | None:
-    """Return the CPUs' worth of time that a control group grants per period; None: no limit."""
+def _quotas() -> Iterator[float]:
+    """Yield the CPUs' worth of time that each control group of this process has per period."""
     try:
-        if (root / "cpu.max").exists():
-            quota, period = (root / "cpu.max").read_text().split()
+        memberships = _MEMBERSHIP.read_text().splitlines()
+    except OSError:
+        return
+    for membership in memberships:
+        # The second version of control groups names no controllers.
+        _, controllers, path = membership.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = _CGROUPS / "cpu" if controllers else _CGROUPS
+        # Inside a container the path may be the host's, of which nothing but the root is there.
+        group = PurePosixPath(path.lstrip("/"))
+        for folder in (group, *group.parents):
+            quota = _quota(root / folder)
+            if quota is not None:
+                yield quota
+
+
+def _quota(group: Path) -> float | None:
+    """Return a control group's quota; None: it has none."""
+    try:
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
         else:
-            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text()
-            period = (root / "cpu" / "cpu.cfs_period_us").read_text()
+            quota = (group / "cpu.cfs_quota_us").read_text()
+            period = (group / "cpu.cfs_period_us").read_text()
         granted = float(quota) / float(period)
     except (OSError, ValueError, ZeroDivisionError):
         return None
@@ -58,8 +79,11 @@ def user_path(name: str | Path) -> Path:
     Raises
     ------
     ParameterError
-        If there is no such home folder.
+        If it is empty, as a variable of a shell is that nobody has set, or holds a character that
+        no path has, or there is no such home folder.
     """
+    if not str(name) or "\0" in str(name):
+        raise ParameterError(f"{str(name)!r} is no path", hint="name a file or folder")
     try:
         return Path(name).expanduser()
     except RuntimeError as error:

@@ -39,6 +39,11 @@ def test_clean_data_have_no_faults(dataset: FaceDataset) -> None:
     assert not any(found.near_shared.values())
 
 
+def test_blank_images_alone_are_counted(dataset: FaceDataset) -> None:
+    found = check_integrity(changed(dataset, {row: row for row in range(60)}))
+    assert (found.blank, found.near, found.redundant) == (60, 0, 0)
+
+
 def test_planted_faults_are_counted(dataset: FaceDataset) -> None:
     labels = dataset.labels.copy()
     labels[[1, 21]] = labels[0]

@@ -37,6 +37,43 @@ def test_finds_the_nearest_rows_whatever_float32_makes_of_them(seed, n, d, offse
     assert all(len(set(row)) == 6 for row in found.tolist())
 
 
+def lattice(seed: int, n: int, d: int, n_copies: int) -> np.ndarray:
+    """Return rows of zeros and ones, of which some are copies of others."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 2, size=(n, d)).astype(np.float32)
+    X[rng.choice(n, n_copies, replace=False)] = X[rng.choice(n, n_copies)]
+    return X
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32), st.integers(8, 80), st.integers(1, 12), st.integers(0, 8))
+def test_of_rows_equally_far_the_first_is_taken(seed, n, d, n_copies):
+    X = lattice(seed, n, d, n_copies)
+    found = ScreenedNeighbors(n_neighbors=6).fit(X).kneighbors(X, return_distance=False)
+    distances = (X[:, None, :] != X[None, :, :]).sum(axis=2)
+    np.testing.assert_array_equal(found, np.argsort(distances, axis=1, kind="stable")[:, :6])
+
+
+def test_scikit_learns_neighbours_differ_by_ties_alone():
+    X = lattice(0, 2 * BLOCK + 88, 10, 40)
+    ours, theirs = (
+        kind(n_neighbors=6).fit(X).kneighbors(X, return_distance=False)
+        for kind in (ScreenedNeighbors, NearestNeighbors)
+    )
+    assert (ours != theirs).any(), "without ties this would say nothing"
+    np.testing.assert_array_equal(
+        np.sort(distances_of(X, ours), axis=1), np.sort(distances_of(X, theirs), axis=1)
+    )
+
+
+def test_wide_rows_of_large_norm_are_told_apart():
+    # In float32 the distances, about 50, drown in norms of a million.
+    rng = np.random.default_rng(0)
+    X = (1e4 + rng.integers(0, 2, size=(60, 5120))).astype(np.float32)
+    found = ScreenedNeighbors(n_neighbors=6).fit(X).kneighbors(X, return_distance=False)
+    np.testing.assert_array_equal(distances_of(X, found), brute_force(X, 6))
+
+
 @pytest.mark.parametrize("n_jobs", [None, 1, 3])
 def test_equals_scikit_learn_over_several_blocks(n_jobs):
     rng = np.random.default_rng(0)

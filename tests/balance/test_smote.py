@@ -50,6 +50,29 @@ def test_equals_imbalanced_learns_default():
     assert balanced_y.dtype == y.dtype
 
 
+def test_rows_of_ties_lie_between_a_row_and_one_of_its_nearest():
+    # Zeros and ones: most rows have more rows equally near than neighbours are taken.
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(2, dtype=np.uint8), [90, 40])
+    X = rng.integers(0, 2, size=(130, 8)).astype(np.float32)
+    balanced, labels = balance_classes(X, y, random_state=3)
+    theirs, _ = SMOTE(random_state=3).fit_resample(X, y)
+    assert len(balanced) == len(theirs)
+    assert (balanced != theirs).any(), "without ties this would say nothing"
+
+    small = X[y == 1].astype(np.float64)
+    squares = ((small[:, None] - small[None]) ** 2).sum(axis=2)
+    kth = np.sort(squares, axis=1)[:, 5]
+    pairs = [(small[i], small[j]) for i in range(40) for j in range(40) if squares[i, j] <= kth[i]]
+    starts, steps = np.array([a for a, _ in pairs]), np.array([b - a for a, b in pairs])
+    lengths = np.maximum((steps**2).sum(axis=1), 1)
+    assert (labels[130:] == 1).all()
+    for row in balanced[130:].astype(np.float64):
+        shares = np.clip(((row - starts) * steps).sum(axis=1) / lengths, 0, 1)
+        gaps = np.abs(starts + shares[:, None] * steps - row).max(axis=1)
+        assert gaps.min() < 1e-6
+
+
 def test_keeps_the_real_rows_first_and_announces_the_counts():
     X, y = relu_like([10, 30])
     listener = Listener()

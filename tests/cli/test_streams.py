@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.readers.npz import save_npz
@@ -112,6 +115,35 @@ def test_a_reader_that_leaves_costs_no_file(data: Path, gone: str, status: int) 
     assert found.returncode == status
     assert "Traceback" not in (found.stderr or "")
     check_audit(data.with_name("a.json"))
+
+
+def test_warnings_that_are_errors_are_none_of_the_commands(shell: Run, data: Path) -> None:
+    found = shell("audit --faces-only --data few.npz --out a.json", PYTHONWARNINGS="error")
+    assert found.returncode == 0, found.stderr
+    assert "Warning" not in found.stderr
+    check_audit(data.with_name("a.json"))
+
+
+def test_what_pillow_remarks_of_a_damaged_picture_is_not_shown(shell: Run, data: Path) -> None:
+    for split in ("train", "test"):
+        for label in ("sad", "happy"):
+            folder = data.parent / "faces" / split / label
+            folder.mkdir(parents=True)
+            for copy in range(2):
+                Image.new("L", (48, 48), 40 * len(label) + copy).save(folder / f"{copy}.png")
+    whole = io.BytesIO()
+    Image.new("L", (48, 48), 7).save(whole, "TIFF", dpi=(72, 72))
+    # Tag 282, of one fraction, which lies outside of the file.
+    content, entry = bytearray(whole.getvalue()), struct.pack("<HHI", 282, 5, 1)
+    at = content.index(entry) + len(entry)
+    content[at : at + 4] = struct.pack("<I", 2**31)
+    (data.parent / "faces" / "train" / "sad" / "2.tif").write_bytes(content)
+    with pytest.warns(UserWarning, match="larger than file|Truncated"):
+        Image.open(io.BytesIO(content)).load()
+    found = shell("audit --faces-only --data faces --out a.json")
+    assert found.returncode == 0, found.stderr
+    assert "9 faces read" in found.stderr
+    assert "Warning" not in found.stderr
 
 
 def test_what_a_file_holds_is_never_what_a_library_said(data: Path) -> None:

@@ -96,6 +96,17 @@ def test_a_folder_that_holds_the_table_is_that_table(
     assert load_faces(kaggle).digest == faces.digest
 
 
+@pytest.mark.parametrize("name", ["fer2013.tar.gz", "archive.zip", "fer2013.csv.gz", "faces.npz"])
+def test_what_is_packed_inside_is_named(tmp_path: Path, name: str) -> None:
+    kaggle = tmp_path / "kaggle"
+    kaggle.mkdir()
+    (kaggle / name).write_bytes(b"\x1f\x8b")
+    (kaggle / "README").touch()
+    for path in (kaggle, zip_of(kaggle, tmp_path / "kaggle.zip")):
+        with pytest.raises(DataError, match=rf"if (kaggle/)?{name} holds them, give that"):
+            load_faces(path)
+
+
 def test_a_table_beside_the_pictures_changes_nothing(folder: Path, tmp_path: Path) -> None:
     expected = load_faces(folder).digest
     (folder / "labels.csv").write_text("filename,label\n0.png,sad\n")

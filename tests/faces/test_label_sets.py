@@ -66,11 +66,33 @@ def test_numbered_folders_are_classes_of_their_own(tmp_path: Path) -> None:
     assert load_faces(tree(tmp_path, ("1", "2", "10"))).class_names == ("1", "10", "2")
 
 
-def test_an_unknown_folder_beside_fer2013s_names_is_refused_as_fits_contempt(
-    tmp_path: Path,
+@pytest.mark.parametrize("names", [FERPLUS.names, (*FER2013.names[:-1], "Contempt")])
+def test_contempt_beside_fer2013s_names_makes_ferplus_classes(
+    tmp_path: Path, heard, names: tuple[str, ...]
 ) -> None:
-    folder = tree(tmp_path, (*FER2013.names, "contempt"))
-    with pytest.raises(DataError, match=r"test/contempt beside FER-2013's .*moving it elsewhere"):
+    # The second are CK+'s, which has no neutral face.
+    found = load_faces(tree(tmp_path, names), reporter=heard)
+    assert found.label_set is FERPLUS
+    expected = dict.fromkeys(FERPLUS.names, 2) | ({} if len(names) == 8 else {"neutral": 0})
+    assert found.class_counts(Split.PRIVATE_TEST) == expected
+    assert any("4 faces show contempt" in note for note in heard.notes)
+
+
+def test_contempt_in_a_table_makes_ferplus_classes(
+    tmp_path: Path, faces: FaceDataset, as_csv, heard
+) -> None:
+    told = replace(faces, labels=np.where(faces.labels == 3, np.uint8(7), faces.labels))
+    (tmp_path / "ckextended.csv").write_text(as_csv(told))
+    for _ in ("read", "from the cache"):
+        found = load_faces(tmp_path / "ckextended.csv", reporter=heard)
+        assert found.label_set is FERPLUS
+        assert np.array_equal(found.labels, told.labels)
+        assert f"{np.sum(told.labels == 7)} faces show contempt" in heard.notes[-1]
+
+
+def test_an_unknown_folder_beside_fer2013s_names_is_refused(tmp_path: Path) -> None:
+    folder = tree(tmp_path, (*FERPLUS.names, "bored"))
+    with pytest.raises(DataError, match=r"test/bored beside FER-2013's .*moving it elsewhere"):
         load_faces(folder)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_fast.errors import DataError
+from fer_fast.errors import DataError, ParameterError
 from fer_fast.faces.loading import load_faces
 from fer_fast.faces.readers.npz import save_npz
 
@@ -253,3 +253,20 @@ def test_no_path_gives_the_synthetic_default_and_says_so(heard):
     (warning,) = heard.warnings
     assert "synthetic" in warning
     assert "says nothing about FER-2013" in warning
+
+
+@pytest.mark.parametrize("name", ["", "fer\0.csv"])
+def test_what_is_no_path_is_refused(name):
+    with pytest.raises(ParameterError, match="is no path: name a file or folder"):
+        load_faces(name)
+
+
+def test_an_address_is_to_be_downloaded():
+    with pytest.raises(DataError, match="download it, and give the file"):
+        load_faces("https://example.org/fer2013.csv")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch, faces, as_csv):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "fer2013.csv").write_text(as_csv(faces))
+    assert load_faces("~/fer2013.csv").digest == faces.digest

@@ -114,7 +114,7 @@ MALFORMED = [
     (with_pixel(7, "1.5"), "pixel 8 is '1.5'"),
     (with_pixel(7, "9" * 5000), "pixel 8 is '9999"),
     (with_pixel(7, "\N{ARABIC-INDIC DIGIT ONE}"), "pixel 8 is"),
-    (with_cell("emotion", "7"), "emotion is '7'"),
+    (with_cell("emotion", "8"), "emotion is '8'"),
     (with_cell("emotion", "-1"), "emotion is '-1'"),
     (with_cell("emotion", "3.0"), "emotion is '3.0'"),
     (with_cell("emotion", ""), "emotion is ''"),

@@ -333,8 +333,8 @@ X = rng.normal(size=(2_000, 100)).astype(np.float32)
 y = rng.integers(0, 5, size=2_000)
 forest = HistForestClassifier(2_000, max_depth=12).fit(X[:500], y[:500])
 huge = np.broadcast_to(X[0], (400_000, 100)).copy()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     {endless}
 except KeyboardInterrupt:
     print("interrupted")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +145,43 @@ def test_the_same_seed_gives_the_same_head_and_test_faces_have_no_part_in_it(
     for (weights, bias), (weights_again, bias_again) in zip(head.layers, again.layers, strict=True):
         np.testing.assert_array_equal(weights, weights_again)
         np.testing.assert_array_equal(bias, bias_again)
+
+
+BEST_EPOCH = """
+import json
+import numpy as np
+from fer_fast.head.config import HeadConfig
+from fer_fast.head.keras_training import _fit
+
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 120)
+X = (rng.normal(size=(120, 12)) + 1.2 * np.eye(3, 12)[y]).astype(np.float16)
+# Steps so long that epochs differ, and the last is not the best.
+config = HeadConfig(channels=12, units=(6,), dropout=(0.5,), epochs=12, batch_size=16,
+                    learning_rate=0.5, moved_copies=0, patience=12)
+training, validation = ([X[:80]], y[:80]), (X[80:], y[80:])
+model = _fit(config, 3, training, validation, np.zeros(12, np.float32), np.ones(12, np.float32))
+cells = validation[0].astype(np.float32)[:, None, :]
+said = model.predict(cells, verbose=0).argmax(axis=1)
+print(json.dumps({"returned": float((said == validation[1]).mean())}))
+"""
+
+
+def test_the_head_returned_is_that_of_the_best_epoch(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEST_EPOCH],
+        cwd=tmp_path,
+        env=os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    *epochs, last = (json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{")
+    accuracies = [epoch["accuracy"] for epoch in epochs]
+    assert len(accuracies) == 12
+    assert max(accuracies) > accuracies[-1], "the best epoch is the last: this would say nothing"
+    assert last["returned"] == pytest.approx(max(accuracies))
 
 
 def test_a_head_is_trained_once_and_leaves_nothing_but_the_model(

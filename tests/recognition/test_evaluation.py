@@ -59,7 +59,7 @@ def test_only_classes_in_common_count_and_the_others_are_said() -> None:
     assert found.scores.rows == len(kept)
 
 
-@pytest.mark.parametrize("names", [["bored", "contempt"], ["happy", "happy", "bored"], []])
+@pytest.mark.parametrize("names", [["bored", "contempt"], ["happy", "happy", "bored"]])
 def test_too_few_classes_in_common_are_refused(names: list[str]) -> None:
     with pytest.raises(DataError, match="at least two"):
         evaluate(LABELS, answers(names))
@@ -111,6 +111,21 @@ def test_pictures_without_a_face_are_counted(
     assert pictures is not None
     found = ask(Recognizer(expression_model), pictures, faces="largest")
     assert (len(found.names), found.unfound, found.unread) == (2, 1, 0)
+    nothing = Answers(np.empty((0, len(LABELS))), [], unread=1, unfound=2)
+    with pytest.raises(DataError, match="1 cannot be read, and in 2 no face is found"):
+        evaluate(LABELS, nothing)
+
+
+def test_a_class_that_is_a_link_to_nowhere_is_named(tmp_path: Path) -> None:
+    for name in ("happy", ".thumbnails"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (48, 48), 99).save(tmp_path / name / "face.png")
+    found = find_labelled_pictures(tmp_path, LABELS)
+    assert found is not None
+    assert found.names == ["happy"]
+    (tmp_path / "sad").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="sad is a link that leads nowhere"):
+        find_labelled_pictures(tmp_path, LABELS)
 
 
 def test_the_command_prints_and_writes_what_it_scored(

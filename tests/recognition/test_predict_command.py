@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import os
 import subprocess
@@ -161,6 +162,8 @@ def test_a_model_that_is_none_is_one_sentence(run_cli: Any, album: Path, name: s
 def test_nobody_waits_for_rows_that_nobody_reads(expression_model: Path, album: Path) -> None:
     command = [sys.executable, "-m", "fer_fast", "predict", "--model", str(expression_model)]
     reader, writer = os.pipe()
+    # So little is buffered that the rows cannot all be written before the reader leaves.
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     process = subprocess.Popen(
         [*command, *[str(album / "a.png")] * 2_000],
         stdout=writer,

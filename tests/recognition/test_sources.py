@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 import warnings
@@ -247,3 +248,39 @@ def test_a_folder_or_pattern_without_pictures_says_so(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParameterError, match="give a picture"):
         find_sources([word])
+
+
+def test_a_folder_is_walked_as_a_data_set_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorder: Any
+) -> None:
+    album = tmp_path / "album"
+    names = ["a.png", "._a.png", ".trash/b.png", "@eaDir/c.png", "closed/d.png", "open/e.png"]
+    for name in names:
+        (album / name).parent.mkdir(parents=True, exist_ok=True)
+        (album / name).write_bytes(b"x")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "f.png").write_bytes(b"x")
+    (album / "linked").symlink_to(tmp_path / "elsewhere")
+    (album / "linked" / "loop").symlink_to(album)
+    (album / "gone.png").symlink_to(tmp_path / "nowhere")
+    (album / "gone.txt").symlink_to(tmp_path / "nowhere")
+    scan = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = [source.name for source in find_sources([str(album)], reporter=recorder)]
+    shown = [str(Path(name).relative_to(album)) for name in found]
+    assert shown == ["a.png", "gone.png", "linked/f.png", "open/e.png"]
+    (warning,) = recorder.warnings
+    assert "closed cannot be opened (Permission denied)" in warning
+
+
+def test_a_link_that_a_pattern_finds_is_read_though_it_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    (source,) = find_sources([str(tmp_path / "*.png")])
+    with pytest.raises(PictureError, match=r"gone\.png"):
+        read_file(Path(source.name), source.name)

@@ -222,8 +222,8 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(2_000, 100)).astype(np.float32)
 y = rng.integers(0, 5, size=2_000)
 fitness = ForestFitness(X, y, X[:500], y[:500], n_estimators=200_000)
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     fitness(np.arange(100))
 except KeyboardInterrupt:
     print("interrupted")

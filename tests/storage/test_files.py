@@ -197,3 +197,25 @@ def test_a_pipe_is_never_replaced_by_a_file(tmp_path: Path) -> None:
             temporary.write_text("anything")
         assert (tmp_path / name).is_fifo()
     assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link"}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path, is_there):
+    real, link = tmp_path / "disk" / "real.json", tmp_path / "latest.json"
+    if is_there:
+        real.parent.mkdir()
+        real.write_text("old")
+    link.symlink_to(real)
+    with atomic_write(link) as temporary:
+        assert temporary.parent == real.parent
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    assert list(real.parent.iterdir()) == [real]
+
+
+def test_a_link_that_leads_to_itself_is_refused(tmp_path):
+    link = tmp_path / "loop.json"
+    link.symlink_to(link)
+    with pytest.raises(OutputError, match="leads to itself"), atomic_write(link):
+        pass

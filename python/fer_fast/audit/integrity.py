@@ -97,7 +97,7 @@ def near_duplicates(dataset: FaceDataset, *, reporter: Reporter = SILENT) -> NDA
     pixels = dataset.pixels[varied].astype(np.float32)
     factor = pixels.shape[1] // _COARSE_SIDE
     coarse_pixels = pixels.reshape(-1, _COARSE_SIDE, factor, _COARSE_SIDE, factor).mean((2, 4))
-    found = []
+    found = [np.empty((0, 2), np.intp)]
     with reporter.task("near duplicates", len(varied), "images") as task:
         for turned in (False, True):
             other = coarse_pixels[:, :, ::-1] if turned else coarse_pixels

@@ -22,7 +22,7 @@ class ScreenedNeighbors(NearestNeighbors):  # type: ignore[misc]
 
     scikit-learn multiplies float32 rows in float64. Here float32 products rule out every row that
     is farther than the k-th by more than rounding can explain, and the few left are measured in
-    float64, so the neighbours are the same.
+    float64, so the neighbours are the same up to ties: of rows equally far the first is taken.
 
     A computed dot product of `d` terms is off by at most ``d u / (1 - d u) |x| |y|`` with
     ``u = 2**-24``, in whatever order it is summed [1]_.

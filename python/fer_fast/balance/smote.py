@@ -51,7 +51,8 @@ def balance_classes(
         Class labels.
     method : {"smote", "none"}
         "smote" is the Synthetic Minority Over-sampling Technique [1]_ as imbalanced-learn
-        implements it; "none" returns `X` and `y` themselves.
+        implements it, up to which of several equally near rows are neighbours; "none" returns `X`
+        and `y` themselves.
     k_neighbors : int
         Neighbours of its own class that a row is mixed with. Where a class holds fewer rows than
         ``k_neighbors + 1``, the whole run uses as many as it has, with a warning. A class of a

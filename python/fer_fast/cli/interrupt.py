@@ -76,13 +76,14 @@ def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
 
 def _watch(reader: socket.socket) -> None:
     global _received
-    while signals := reader.recv(16):
-        for number in SIGNALS:
-            if number in signals:
-                _received = number
-                threading.Event().wait(GRACE_S)
-                _keeping.acquire(timeout=KEEPING_S)
-                leave()
+    with reader:
+        while signals := reader.recv(16):
+            for number in SIGNALS:
+                if number in signals:
+                    _received = number
+                    threading.Event().wait(GRACE_S)
+                    _keeping.acquire(timeout=KEEPING_S)
+                    leave()
 
 
 def leave(message: str = "") -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn, cast
@@ -125,7 +126,9 @@ def _run(arguments: Sequence[str] | None, stdout: Console, stderr: Console) -> i
             stdout.no_color = stderr.no_color = True
         # Before the command imports what reads it.
         limit_threads(getattr(options, "jobs", None) or available_cpus())
-        with prompt_interrupts():
+        with prompt_interrupts(), warnings.catch_warnings():
+            # What is wrong with a picture is said in a sentence, or in its row.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
             reporter = (QuietReporter if options.quiet else ConsoleReporter)(stderr)
             status: int = options.run(options, stdout, reporter)
         return status

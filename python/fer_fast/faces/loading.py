@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from fer_fast.environment import user_path
 from fer_fast.errors import DataError, OutputError
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.ferplus import with_ferplus_labels
@@ -76,6 +77,8 @@ def load_faces(
     DataError
         If the path cannot be read, is of no known kind, is malformed, or has no training rows or
         no test rows.
+    ParameterError
+        If the path is none (`user_path`).
     """
     if path is None:
         reporter.warn(
@@ -84,8 +87,14 @@ def load_faces(
         )
         dataset = synthetic_faces()
     else:
-        dataset = _read(Path(path), reporter)
-    if dataset.label_set not in (FER2013, FERPLUS):
+        dataset = _read(user_path(path), reporter)
+    if dataset.label_set == FERPLUS:
+        contempt = int((dataset.labels >= len(FER2013)).sum())
+        reporter.note(
+            f"{dataset.source}: {contempt:,} faces show contempt, which FER-2013 has no label for: "
+            "FER+'s eight classes are taken"
+        )
+    elif dataset.label_set != FER2013:
         reporter.note(
             f"{dataset.source}: {len(dataset.label_set):,} classes that are not FER-2013's are "
             f"taken as they are: {', '.join(dataset.class_names)}"
@@ -137,9 +146,10 @@ def _reading(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except FileNotFoundError as error:
+        is_address = path.parts[:1] in (("http:",), ("https:",))
         raise DataError(
             f"there is no file or folder {path}",
-            hint="check the path",
+            hint="download it, and give the file" if is_address else "check the path",
         ) from error
     except DAMAGE as error:
         raise DataError(

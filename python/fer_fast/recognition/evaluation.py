@@ -16,6 +16,9 @@ from fer_fast.classifier.scores import Scores, score
 from fer_fast.errors import DataError
 from fer_fast.faces.image import SUFFIXES
 from fer_fast.faces.labels import label_set_of
+from fer_fast.faces.readers.files import is_visible
+from fer_fast.faces.readers.folder import named_files
+from fer_fast.progress import SILENT, Reporter
 from fer_fast.recognition.recognizer import Faces, Recognizer
 
 _LEAST = 1e-7
@@ -93,21 +96,36 @@ class Evaluation:
     unfound: int
 
 
-def find_labelled_pictures(folder: Path, model_labels: Sequence[str]) -> LabelledPictures | None:
+def find_labelled_pictures(
+    folder: Path, model_labels: Sequence[str], *, reporter: Reporter = SILENT
+) -> LabelledPictures | None:
     """Return the pictures of a folder that has one folder for each class; None: it has none such.
 
     A folder counts as one if the name of at least one of its folders is a class of the model.
+
+    Raises
+    ------
+    DataError
+        If a class' folder cannot be opened, or is a link that leads nowhere.
     """
     known = label_set_of(model_labels)
-    folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    inside = sorted(path for path in folder.iterdir() if is_visible(path.name))
+    folders = [path for path in inside if path.is_dir()]
     if not any(known.code(path.name) is not None for path in folders):
         return None
-    paths = [
-        path
-        for one in folders
-        for path in sorted(one.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file()
-    ]
+    for path in inside:
+        if not path.suffix and not path.exists():
+            raise DataError(
+                f"{path} is a link that leads nowhere",
+                hint="fetch what it stands for, or remove it",
+            )
+    try:
+        paths = [path for one in folders for path in named_files(one, SUFFIXES, reporter)]
+    except OSError as error:
+        raise DataError(
+            f"{error.filename} cannot be opened ({error.strerror})",
+            hint="allow it, or remove the folder",
+        ) from error
     return LabelledPictures(paths, [path.relative_to(folder).parts[0] for path in paths])
 
 
@@ -160,12 +178,18 @@ def evaluate(labels: tuple[str, ...], answers: Answers) -> Evaluation:
     DataError
         If fewer than two classes are in common, or no face is of one.
     """
+    if not answers.names:
+        raise DataError(
+            f"no picture has an answer: {answers.unread:,} cannot be read, and in "
+            f"{answers.unfound:,} no face is found",
+            hint="give pictures of faces, or --faces none for faces that are cut out",
+        )
     known = label_set_of(labels)
     codes = {name: known.code(name) for name in set(answers.names)}
     common = sorted({code for code in codes.values() if code is not None})
     if len(common) < 2:
         raise DataError(
-            f"the data set's classes are {', '.join(sorted(codes)) or 'none'} and the model's "
+            f"the data set's classes are {', '.join(sorted(codes))} and the model's "
             f"{', '.join(labels)}",
             hint="give a data set with at least two of them",
         )

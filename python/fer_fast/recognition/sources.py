@@ -16,6 +16,8 @@ from PIL import Image
 from fer_fast.environment import user_path
 from fer_fast.errors import ParameterError
 from fer_fast.faces.image import SUFFIXES, PictureError, read_picture, upright_rgb
+from fer_fast.faces.readers.folder import named_files
+from fer_fast.progress import SILENT, Reporter
 
 Channels = Literal["rgb", "bgr"]
 
@@ -89,34 +91,36 @@ class Source:
     content: Path | bytes | int
 
 
-def find_sources(inputs: Iterable[str]) -> list[Source]:
+def find_sources(inputs: Iterable[str], *, reporter: Reporter = SILENT) -> list[Source]:
     """Return what the user's words name, in their order.
 
     A word is a picture, a video by its suffix, a folder (its pictures, and those of its folders, by
-    suffix and in the order of their names), a pattern with ``*``, ``?`` or ``[``, the number of a
-    webcam, or ``-`` for one picture on standard input.
+    suffix and in the order of their names, hidden ones aside), a pattern with ``*``, ``?`` or
+    ``[``, the number of a webcam, or ``-`` for one picture on standard input.
 
     Raises
     ------
     ParameterError
         If a folder or a pattern has no pictures.
     """
-    return [source for word in inputs for source in _named(word)]
+    return [source for word in inputs for source in _named(word, reporter)]
 
 
-def _named(word: str) -> list[Source]:
+def _named(word: str, reporter: Reporter) -> list[Source]:
     path = user_path(word)
     if word == "-":
         return [Source("-", "picture", sys.stdin.buffer.read())]
     if path.is_dir():
-        return _required(_in_folder(path), f"the folder {word} has no pictures")
+        return _required(_in_folder(path, reporter), f"the folder {word} has no pictures")
     if path.exists():
         return [_file(path)]
     if word.isdecimal():
         return [Source(f"webcam {word}", "webcam", int(word))]
     if glob.has_magic(word):
         found = (Path(name) for name in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
-        return _required([_file(name) for name in found if name.is_file()], f"nothing is {word}")
+        # What a link leads to may be gone: reading it says so.
+        files = [_file(name) for name in found if name.is_file() or not name.exists()]
+        return _required(files, f"nothing is {word}")
     return [Source(word, "picture", path)]
 
 
@@ -126,13 +130,13 @@ def _required(sources: list[Source], otherwise: str) -> list[Source]:
     return sources
 
 
-def _in_folder(folder: Path) -> list[Source]:
-    known = SUFFIXES | _VIDEO_SUFFIXES
-    return [
-        _file(path)
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in known and path.is_file()
-    ]
+def _in_folder(folder: Path, reporter: Reporter) -> list[Source]:
+    try:
+        return [_file(path) for path in named_files(folder, SUFFIXES | _VIDEO_SUFFIXES, reporter)]
+    except OSError as error:
+        raise ParameterError(
+            f"the folder {folder} cannot be opened ({error.strerror}): allow it"
+        ) from error
 
 
 def _file(path: Path) -> Source:

@@ -60,9 +60,12 @@ def one_per_feature(name: str, values: ArrayLike, n_features: int) -> NDArray[np
     Raises
     ------
     ParameterError
-        If there is not one for each feature.
+        If there is not one number for each feature.
     """
-    array = np.array(values, dtype=np.float64)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name} must hold numbers alone ({error})") from error
     if array.shape != (n_features,):
         raise ParameterError(
             f"{name} has shape {array.shape}: it must hold one number for each of the "

@@ -178,7 +178,7 @@ class CrossValidation:
 
     def _fit(self, X: Any, train: NDArray[np.int64]) -> Any:
         params = _check_method_params(self._X, self._fit_params, train)
-        estimator = narrowed(clone(self._estimator), X)
+        estimator = narrowed(clone(self._estimator), X, self._X)
         estimator.fit(take_rows(X, train), self._y[train], **params)
         return estimator
 
@@ -199,31 +199,52 @@ def _finite(returned: Any, columns: NDArray[np.int64]) -> float:
     return score
 
 
-def narrowed(estimator: Any, X: Any) -> Any:
+def narrowed(estimator: Any, X: Any, whole: Any) -> Any:
     """Return an estimator whose column transformers name no column that a frame lacks.
 
     They are changed in place: what they name may have been left out of a subset.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+    X, whole : {ndarray, sparse matrix, data frame}
+        Some columns, and all that they were taken from.
     """
     if not is_frame(X) or not hasattr(estimator, "get_params"):
         return estimator
-    there = set(X.columns)
+    there, names = set(X.columns), list(whole.columns)
     for step in [estimator, *estimator.get_params(deep=True).values()]:
         if isinstance(step, ColumnTransformer):
             step.transformers = [
-                (name, transformer, _those_there(columns, there))
+                (name, transformer, _those_there(columns, there, names))
                 for name, transformer, columns in step.transformers
                 if not isinstance(columns, str) or columns in there
             ]
     return estimator
 
 
-def _those_there(columns: Any, there: set[Any]) -> Any:
+def _those_there(columns: Any, there: set[Any], names: list[Any]) -> Any:
+    if isinstance(columns, slice):
+        columns = _named_by(columns, names)
     if isinstance(columns, str) or callable(columns) or isinstance(columns, slice):
         return columns
     columns = list(columns)
     if not columns or not all(isinstance(name, str) for name in columns):
         return columns
     return [name for name in columns if name in there]
+
+
+def _named_by(columns: slice, names: list[Any]) -> Any:
+    """Return the names that a slice of names covers, its end among them; other slices as they are.
+
+    A name that no column has is scikit-learn's to refuse, as is a step.
+    """
+    ends = [end for end in (columns.start, columns.stop) if end is not None]
+    if not ends or columns.step not in (None, 1) or any(end not in names for end in ends):
+        return columns
+    start = 0 if columns.start is None else names.index(columns.start)
+    stop = len(names) if columns.stop is None else names.index(columns.stop) + 1
+    return names[start:stop]
 
 
 def make_folds(
@@ -244,16 +265,19 @@ def make_folds(
     Raises
     ------
     ParameterError
-        If there is no fold, or one without rows.
+        If there is no fold, or one without rows, or with rows that there are not.
     """
     if isinstance(cv, PredefinedSplit | _CVIterableWrapper):
         inside = np.zeros(len(y), dtype=bool)
         inside[rows] = True
-        splits = [(_indices(train), _indices(test)) for train, test in cv.split(X, y)]
+        given = cv.cv if isinstance(cv, _CVIterableWrapper) else cv.split(X, y)
+        splits = [_as_fold(split, len(y)) for split in given]
         folds = [(train[inside[train]], test[inside[test]]) for train, test in splits]
     else:
         cut = _check_method_params(X, params, rows)
-        splits = cv.split(take_rows(X, rows), y[rows], **cut)
+        splits = [
+            _as_fold(split, len(rows)) for split in cv.split(take_rows(X, rows), y[rows], **cut)
+        ]
         folds = [(rows[train], rows[test]) for train, test in splits]
     if not folds:
         raise ParameterError(
@@ -266,15 +290,37 @@ def make_folds(
     return folds
 
 
-def _indices(rows: Any) -> NDArray[np.int64]:
+def _as_fold(split: Any, n_rows: int) -> Fold:
+    try:
+        train, test = split
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"cv gives {split!r:.80}: each split must be two lists, rows to fit on and to score on"
+        ) from None
+    return _indices(train, n_rows), _indices(test, n_rows)
+
+
+def _indices(rows: Any, n_rows: int) -> NDArray[np.int64]:
     rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+    if rows.dtype == bool and rows.shape == (n_rows,):
+        return np.flatnonzero(rows)
+    if rows.size == 0:
+        return np.empty(0, np.int64)
+    if rows.dtype.kind not in "iu" or rows.ndim != 1:
+        raise ParameterError("cv gives rows that are neither numbers nor a mask with an entry each")
+    if rows.min() < -n_rows or rows.max() >= n_rows:
+        raise ParameterError(f"cv gives rows up to {rows.max()}, and there are {n_rows}")
+    indices: NDArray[np.int64] = rows.astype(np.int64) % n_rows
+    return indices
 
 
 def _without_matrices(params: Mapping[str, Any], shape: tuple[int, int]) -> Mapping[str, Any]:
     for name, value in params.items():
         pairs = value if isinstance(value, list | tuple) else []
         parts = [part for pair in pairs for part in (pair if isinstance(pair, tuple) else (pair,))]
+        # A matrix with an entry per row may be anything, such as a score for each class.
+        if getattr(value, "shape", ())[:1] != shape[:1]:
+            parts.append(value)
         if any(getattr(part, "shape", ())[1:] == shape[1:] for part in parts):
             raise ParameterError(
                 f"{name} holds a matrix of all {shape[1]} columns, and each subset is judged on "

@@ -52,7 +52,9 @@ class Nodes:
         """Return each node's greatest value, of values per column."""
         greatest = np.full(self.n_nodes, -np.inf)
         free = self.node_of >= 0
-        np.maximum.at(greatest, self.node_of[free], values[free])
+        # NaN, which the colony refuses by name, is no reason to warn.
+        with np.errstate(invalid="ignore"):
+            np.maximum.at(greatest, self.node_of[free], values[free])
         return greatest
 
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from joblib import effective_n_jobs
 from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_consistent_length
 
 from fer_fast._core import Colony
 from fer_fast.errors import ParameterError
@@ -85,6 +86,7 @@ class Problem:
         self.X = X
         self.y = y
         self._routed = routed
+        check_consistent_length(y, self.groups)
         n_columns = X.shape[1]
         self._nodes = make_nodes(
             n_columns,

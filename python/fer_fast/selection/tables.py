@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 
 def is_frame(X: Any) -> bool:
-    """Return whether `X` is a data frame, of pandas, polars or alike."""
-    return hasattr(X, "columns") and hasattr(X, "shape") and len(X.shape) == 2
+    """Return whether `X` is a data frame, of pandas, polars or alike.
+
+    A table of Arrow is none, since no estimator takes it as it is: it becomes a matrix.
+    """
+    return hasattr(X, "columns") and hasattr(X, "dtypes") and len(X.shape) == 2
 
 
 def take_rows(X: Any, rows: NDArray[np.int64]) -> Any:
@@ -75,6 +78,8 @@ def checked(selector: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
         words.
     """
     estimator = selector.estimator
+    if is_frame(X):
+        _refuse_namesakes(X)
     if estimator is None:
         X, y = validate_data(selector, X, y, dtype=np.float32, ensure_min_samples=2)
         check_classification_targets(y)
@@ -90,13 +95,38 @@ def checked(selector: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
             ensure_min_samples=2,
             y_numeric=is_numeric,
         )
+        _refuse_labels(rows[1], is_numeric=is_numeric)
         return rows
     X, y = validate_data(selector, X, y, skip_check_array=True)
     y = _check_y(y, y_numeric=is_numeric, estimator=selector)
     check_consistent_length(X, y)
+    _refuse_labels(y, is_numeric=is_numeric)
     if X.shape[0] < 2 or X.shape[1] < 1:
         raise DataError(f"X of shape {X.shape} has too few rows or columns to choose from")
     return X, y
+
+
+def _refuse_namesakes(X: Any) -> None:
+    names = list(X.columns)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"X has more than one column {twice!r}", hint="rename all but one")
+
+
+def _refuse_labels(y: NDArray[Any], *, is_numeric: bool) -> None:
+    if is_numeric and y.dtype.kind not in "biuf":
+        raise DataError(
+            f"y of dtype {y.dtype} holds no numbers, and a regressor needs them",
+            hint="convert them, or give a classifier",
+        )
+    if y.dtype.kind == "O":
+        try:
+            np.unique(y)
+        except TypeError as error:
+            raise DataError(
+                f"y mixes labels that have no order ({error})",
+                hint="give labels of one kind, and none that is missing",
+            ) from error
 
 
 def refuses_gaps(estimator: Any) -> bool:

@@ -35,6 +35,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 """An option given beside a preset overrides it.
 
 ``paper`` is *Optimizing Facial Expression Recognition Features with Pre-trained CNNs* with every
-training row in each evaluation. ``best`` has the input size, taps and head that scored best on
-PublicTest, and judges subsets by trees of 8 levels, which cost less.
+training row in each evaluation. ``best`` has larger faces, earlier layers and a trained head, and
+judges subsets by trees of 8 levels, which cost less.
 """

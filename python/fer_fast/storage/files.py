@@ -46,7 +46,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, moved over `path` only if the block succeeds.
 
     Whatever fails, a full disk or a loss of power included, the final name is that of the old file
-    or of the whole new one: the file and its folder are on the disk before this returns.
+    or of the whole new one: the file and its folder are on the disk before this returns. A link
+    stays one: what it leads to is written.
 
     Raises
     ------
@@ -55,6 +56,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         lost to the file that took its place. What else fails in the block, such as reading another
         file or starting a program, is raised as it is.
     """
+    path = _led_to(path)
     make_dir(path.parent)
     _require_replaceable(path)
     name = f"{UNFINISHED_FILE}{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}"
@@ -70,6 +72,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
                 _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _led_to(path: Path) -> Path:
+    if not path.is_symlink():
+        return path
+    # Python raises RuntimeError for a circle of links up to 3.12, and leaves it one from 3.13 on.
+    with suppress(OSError, RuntimeError):
+        end = path.resolve()
+        if not end.is_symlink():
+            return end
+    raise OutputError(f"cannot write {path}, a link that leads to itself", hint="name another file")
 
 
 def _require_replaceable(path: Path) -> None:

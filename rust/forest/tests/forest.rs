@@ -60,18 +60,33 @@ fn grow(
     evaluate(&plan, None, workers).map(|evaluation| evaluation.probabilities)
 }
 
+/// Rows that each have a class of their own: a tree of one leaf tells how often it drew each.
+fn told_apart(seed: u64) -> TrainingRows {
+    let mut random = Random(seed);
+    let values: Vec<f32> = (0..ROWS * COLUMNS)
+        .map(|_| random.below(9) as f32)
+        .collect();
+    let rows = Matrix::new(&values, COLUMNS).expect("whole rows");
+    let binned =
+        Binning::learn(rows, &BinParams::default(), Workers::new(1)).expect("finite values");
+    TrainingRows::new(binned, (0..ROWS as u8).collect(), ROWS).expect("a label a row")
+}
+
+fn one_leaf(draws: Option<usize>) -> ForestParams {
+    ForestParams {
+        max_depth: Some(0),
+        bootstrap: draws,
+        ..tree()
+    }
+}
+
 #[test]
-fn bootstrap_weights_add_up_to_the_draws() {
-    let rows = training_rows(1, 5);
-    for draws in [1, 17, ROWS, 5_000] {
-        // A tree of one leaf votes its class shares: whole numbers of draws, together all.
-        let params = ForestParams {
-            max_depth: Some(0),
-            bootstrap: Some(draws),
-            ..tree()
-        };
+fn a_bootstrap_draws_every_row_with_the_same_chance() {
+    let rows = told_apart(1);
+    for draws in [1, 17, ROWS, 50_000] {
+        let params = one_leaf(Some(draws));
         let shares = grow(&rows, &SUBSET, Scored::Rows(rows.cells()), &params).expect("a forest");
-        let counts: Vec<f64> = shares[..5]
+        let counts: Vec<f64> = shares[..ROWS]
             .iter()
             .map(|share| share * draws as f64)
             .collect();
@@ -81,21 +96,38 @@ fn bootstrap_weights_add_up_to_the_draws() {
                 .all(|count| (count - count.round()).abs() < 1e-6)
         );
         assert!((counts.iter().sum::<f64>() - draws as f64).abs() < 1e-6);
+        if draws == 50_000 {
+            // Pearson's statistic: about its 79 degrees of freedom, give or take 4 of its
+            // standard deviations of 12.6.
+            let expected = draws as f64 / ROWS as f64;
+            let statistic: f64 = counts
+                .iter()
+                .map(|count| (count - expected).powi(2) / expected)
+                .sum();
+            assert!((29.0..129.0).contains(&statistic), "{statistic}");
+        }
     }
 }
 
 #[test]
 fn out_of_bag_scores_exactly_the_rows_not_drawn() {
-    let rows = training_rows(2, 3);
-    let shares = grow(&rows, &SUBSET, Scored::OutOfBag, &tree()).expect("a forest");
-    let scored = shares.chunks(3).filter(|share| !share[0].is_nan()).count();
-    // 80 draws of 80 rows leave out 29.3 on average.
-    assert!((15..45).contains(&scored));
-    let everything = ForestParams {
-        bootstrap: None,
-        ..tree()
-    };
-    let shares = grow(&rows, &SUBSET, Scored::OutOfBag, &everything).expect("a forest");
+    let rows = told_apart(2);
+    let params = one_leaf(Some(ROWS));
+    let counted = grow(&rows, &SUBSET, Scored::Rows(rows.cells()), &params).expect("a forest");
+    let scored = grow(&rows, &SUBSET, Scored::OutOfBag, &params).expect("a forest");
+    let is_drawn: Vec<bool> = counted[..ROWS].iter().map(|&share| share > 0.0).collect();
+    let is_scored: Vec<bool> = scored
+        .chunks(ROWS)
+        .map(|shares| !shares[0].is_nan())
+        .collect();
+    assert!(
+        is_drawn
+            .iter()
+            .zip(&is_scored)
+            .all(|(drawn, scored)| drawn != scored)
+    );
+    assert!(is_scored.contains(&true) && is_scored.contains(&false));
+    let shares = grow(&rows, &SUBSET, Scored::OutOfBag, &one_leaf(None)).expect("a forest");
     assert!(shares.iter().all(|share| share.is_nan()));
 }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_fast.cli.commands.predict import add_model_options
+from fer_fast.cli.interrupt import keeping
 from fer_fast.cli.options import add_out_option, as_path
 from fer_fast.errors import ParameterError
 from fer_fast.storage.files import atomic_write
@@ -61,18 +62,20 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     recognizer = Recognizer(options.model, device=options.device, threads=options.jobs)
     answers, protocol = _answers(recognizer, options, reporter)
     evaluation = evaluate(recognizer.info.labels, answers)
-    _say_what_is_left_out(evaluation, reporter)
-    stdout.print(evaluation_tables(evaluation))
-    if options.evaluation_out is not None:
-        document = {
-            "model": {"digest": recognizer.digest, "run_id": recognizer.info.run_id},
-            "data": str(options.data),
-            "protocol": protocol,
-            **asdict(evaluation),
-        }
-        with atomic_write(options.evaluation_out) as temporary:
-            temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        reporter.note(f"wrote {options.evaluation_out}")
+    try:
+        if options.evaluation_out is not None:
+            document = {
+                "model": {"digest": recognizer.digest, "run_id": recognizer.info.run_id},
+                "data": str(options.data),
+                "protocol": protocol,
+                **asdict(evaluation),
+            }
+            with keeping(), atomic_write(options.evaluation_out) as temporary:
+                temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            reporter.note(f"wrote {options.evaluation_out}")
+    finally:
+        _say_what_is_left_out(evaluation, reporter)
+        stdout.print(evaluation_tables(evaluation))
     return 0
 
 
@@ -87,7 +90,9 @@ def _answers(
     from fer_fast.recognition.evaluation import Answers, ask, find_labelled_pictures
 
     path: Path = options.data
-    pictures = find_labelled_pictures(path, recognizer.info.labels) if path.is_dir() else None
+    pictures = None
+    if path.is_dir():
+        pictures = find_labelled_pictures(path, recognizer.info.labels, reporter=reporter)
     if pictures is not None:
         with reporter.task("Looking at pictures", len(pictures.paths), "pictures") as task:
             answers = ask(recognizer, pictures, faces=options.faces, advance=task.advance)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_fast.cli.interrupt import keeping
 from fer_fast.cli.options import FEATURE_SECTIONS, add_options, add_out_option, read_settings
 from fer_fast.errors import ParameterError
 from fer_fast.storage.files import atomic_write
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         session = open_model(model, settings, reporter=reporter)
         dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
         model = model_with_head(model, session, dataset, settings, reporter=reporter)
-    with atomic_write(options.model_out) as temporary:
+    with keeping(), atomic_write(options.model_out) as temporary:
         shutil.copyfile(model, temporary)
     stdout.print(f"{options.model_out}: {options.model_out.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from fer_fast.cli.interrupt import keeping
 from fer_fast.cli.options import FEATURE_SECTIONS, add_options, add_out_option, read_settings
 from fer_fast.storage.files import atomic_write
 
@@ -40,7 +41,11 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     n_faces, n_features = features.X.shape
     if options.features_out is not None:
         # Through a file, for a path without this suffix would be given it.
-        with atomic_write(options.features_out) as temporary, temporary.open("wb") as file:
+        with (
+            keeping(),
+            atomic_write(options.features_out) as temporary,
+            temporary.open("wb") as file,
+        ):
             np.savez(
                 file,
                 X=features.X,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
@@ -17,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from fer_fast.cli.interrupt import keeping
 from fer_fast.cli.options import as_path
 from fer_fast.cli.streams import GuardedStream
 from fer_fast.progress import SILENT
@@ -90,9 +90,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     from fer_fast.recognition import Recognizer
     from fer_fast.recognition.sources import find_sources
 
-    # What is wrong with a picture is said in its row.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    sources = find_sources(options.inputs)
+    sources = find_sources(options.inputs, reporter=reporter)
     recognizer = Recognizer(options.model, device=options.device, threads=options.jobs)
     # On a terminal, progress and rows share the screen; elsewhere rows go past the display.
     out = _Screen() if stdout.is_terminal else stdout.file
@@ -201,15 +199,16 @@ class _Looker:
     def _write(self, name: str, seconds: float | None, prediction: Prediction) -> None:
         from fer_fast.cli.rows import Place
 
+        # First: that nobody reads on does not make a picture unreadable.
+        if prediction.error is None:
+            self.read += 1
+        else:
+            self.unreadable += 1
         self._rows.write(Place(name, seconds), prediction)
         # Whoever reads along sees each row at once.
         self._stdout.flush()
         if self._stdout.refusal is not None:
             raise _ReaderLeftError
-        if prediction.error is None:
-            self.read += 1
-        else:
-            self.unreadable += 1
 
     def _annotate(self, prediction: Prediction, stem: str) -> None:
         """Write a picture with its boxes under a name that this run has not used."""
@@ -224,5 +223,5 @@ class _Looker:
             number += 1
             path = self._annotations / f"{stem}-{number}.jpg"
         self._annotated.add(path)
-        with atomic_write(path) as temporary:
+        with keeping(), atomic_write(path) as temporary:
             annotate(prediction.picture, prediction.faces).save(temporary, "JPEG", quality=90)

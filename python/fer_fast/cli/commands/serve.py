@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import socket
-import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -64,8 +63,6 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
             f"listening on {options.host}: whoever reaches it may send pictures, unencrypted and "
             "without a password"
         )
-    # Nothing of a picture is logged, its damage included.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
     recognizer = Recognizer(options.model, threads=1)
     hosts = (*LOCAL_HOSTS, options.host, *options.allow_host)
     config = uvicorn.Config(

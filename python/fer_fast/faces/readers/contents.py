@@ -67,10 +67,13 @@ def contents(files: Sequence[Entry], source: str, reporter: Reporter) -> Picture
             f"{source} is laid out as FER+ is, without FER-2013's labels",
             hint="give fer2013.csv, and --labels ferplus=fer2013new.csv for FER+'s",
         )
+    packed = [str(entry.path) for entry in files if entry.is_container]
     raise DataError(
         f"{source} has no pictures in train/<label>/ or test/<label>/ and no csv with the columns "
         "emotion, pixels and Usage",
-        hint="give a folder or archive with either",
+        hint=f"if {packed[0]} holds them, give that, unpacked from whatever it is in"
+        if packed
+        else "give a folder or archive with either",
     )
 
 

@@ -25,6 +25,9 @@ _SPLIT_FOLDERS = {
 _FOREIGN = frozenset(
     ("__macosx", "lost+found", "system volume information", "$recycle.bin", "@eadir")
 )
+CONTAINER_SUFFIXES = frozenset(
+    (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".npz")
+)
 _JUNK = frozenset(("thumbs.db", "desktop.ini"))
 
 
@@ -60,6 +63,11 @@ class Entry:
         return self.path.suffix.lower() == ".csv"
 
     @property
+    def is_container(self) -> bool:
+        """Whether its name is that of an archive, or of something packed."""
+        return self.path.suffix.lower() in CONTAINER_SUFFIXES
+
+    @property
     def split(self) -> Split | None:
         """The split that its grandparent's name means; None: it is in no label folder."""
         return None if len(self.path.parts) < 3 else split_of(self.path.parts[-3])
@@ -92,7 +100,7 @@ def is_visible(name: str) -> bool:
 
 
 def of_interest(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the visible entries that are pictures or tables, or stand in a label folder.
+    """Return the visible entries that are pictures, tables or packed, or stand in a label folder.
 
     Of two with the same path the later counts, as it does when an archive is unpacked.
     """
@@ -100,6 +108,6 @@ def of_interest(entries: Iterable[Entry]) -> list[Entry]:
         entry.path: entry
         for entry in entries
         if all(map(is_visible, entry.path.parts))
-        and (entry.is_picture or entry.is_table or entry.split is not None)
+        and (entry.is_picture or entry.is_table or entry.is_container or entry.split is not None)
     }
     return [wanted[path] for path in sorted(wanted)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -29,7 +29,7 @@ def folder_files(folder: Path, reporter: Reporter) -> list[Entry]:
     DataError
         If a split or label folder cannot be opened, or a picture there is no file.
     """
-    walk = _Walk(folder, reporter)
+    walk = _Walk(folder, reporter, is_missed=_is_missed, is_needed=part_played)
     files = of_interest(walk.files())
     if walk.lost:
         raise DataError(
@@ -40,12 +40,57 @@ def folder_files(folder: Path, reporter: Reporter) -> list[Entry]:
     return files
 
 
-class _Walk:
-    """One pass over a folder."""
+def named_files(folder: Path, suffixes: Collection[str], reporter: Reporter) -> list[Path]:
+    """Return the files of a folder and its subfolders with one of some suffixes, by their paths.
 
-    def __init__(self, folder: Path, reporter: Reporter) -> None:
+    The walk is that of `folder_files`, but no folder plays a part: one that cannot be opened is
+    left out with a warning. Links that lead nowhere are among the files, for whoever opens them to
+    hear of it.
+
+    Raises
+    ------
+    OSError
+        If `folder` itself cannot be opened.
+    """
+
+    def is_meant(path: PurePosixPath) -> bool:
+        return path.suffix.lower() in suffixes
+
+    walk = _Walk(folder, reporter, is_missed=is_meant, is_needed=lambda _: False)
+    found = [entry.path for entry in walk.files() if is_meant(entry.path)]
+    return [folder / path for path in sorted([*found, *walk.lost])]
+
+
+class _Walk:
+    """One pass over a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    reporter : Reporter
+    is_missed : callable
+        Tells whether what cannot be opened would be wanted.
+    is_needed : callable
+        Tells which folder must not be left out.
+
+    Attributes
+    ----------
+    lost : list of PurePosixPath
+        What would be wanted, and is neither file nor folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        reporter: Reporter,
+        *,
+        is_missed: Callable[[PurePosixPath], bool],
+        is_needed: Callable[[PurePosixPath], object],
+    ) -> None:
         self._folder = folder
         self._reporter = reporter
+        self._is_missed = is_missed
+        self._is_needed = is_needed
         self._visited: set[tuple[int, int, tuple[str, ...]]] = set()
         self.lost: list[PurePosixPath] = []
 
@@ -73,7 +118,7 @@ class _Walk:
                     folders.append((entry.is_symlink(), path))
                 elif stat.S_ISREG(mode):
                     yield Entry(path, size, partial(_open, self._folder / path))
-                elif _is_missed(path):
+                elif self._is_missed(path):
                     self.lost.append(path)
             # The last is visited first: real folders before links to them, each by name.
             waiting += [path for _, path in sorted(folders, reverse=True)]
@@ -82,7 +127,7 @@ class _Walk:
         if inside == PurePosixPath():
             raise error
         reason = f"cannot be opened ({error.strerror})"
-        if part_played(inside):
+        if self._is_needed(inside):
             raise DataError(
                 f"{self._folder / inside} {reason}",
                 hint="allow it, or remove the folder",

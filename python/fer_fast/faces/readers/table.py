@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FACE_SIDE, SPLIT_NAMES, FaceDataset
-from fer_fast.faces.labels import FER2013
+from fer_fast.faces.labels import FER2013, FERPLUS
 
 _FACE_PIXELS = FACE_SIDE * FACE_SIDE
-_LABEL_CODES = {str(code).encode(): code for code in range(len(FER2013))}
-_CONTEMPT = b"7"
-"""How CK+'s table, which is laid out as FER-2013's, numbers contempt."""
+# CK+'s table, which is laid out as FER-2013's, has contempt under FER+'s number.
+_LABEL_CODES = {str(code).encode(): code for code in range(len(FERPLUS))}
 _SPLIT_CODES = {name.encode(): split for split, name in SPLIT_NAMES.items()}
 # A face takes at most 9.3 kB; the bound keeps a file without line ends from filling the memory.
 _ROW_BYTES = 1 << 16
@@ -82,7 +81,8 @@ def read_table(file: LineReader, source: str, progress: Callable[[], None]) -> F
     Returns
     -------
     FaceDataset
-        The rows in the table's order.
+        The rows in the table's order, of FER-2013's seven classes, or of FER+'s eight if a row has
+        the eighth.
 
     Raises
     ------
@@ -110,6 +110,7 @@ def read_table(file: LineReader, source: str, progress: Callable[[], None]) -> F
         labels=np.frombuffer(labels, np.uint8),
         splits=np.frombuffer(splits, np.uint8),
         source=source,
+        label_set=FER2013 if max(labels) < len(FER2013) else FERPLUS,
     )
 
 
@@ -217,11 +218,9 @@ def _parse_row(row: bytes, columns: _Columns) -> tuple[bytes, int, int]:
         raise _BadRowError(f"it has {len(cells)} cells where the header has {columns.count}")
     label = _LABEL_CODES.get(cells[columns.label].strip(_BLANKS))
     if label is None:
-        meant = cells[columns.label].strip(_BLANKS)
-        hint = " (contempt in CK+'s table, which FER-2013 has no label for)"
         raise _BadRowError(
-            f"the emotion is {_shown(meant)}{hint if meant == _CONTEMPT else ''}, not a whole "
-            "number from 0 to 6"
+            f"the emotion is {_shown(cells[columns.label])}, not a whole number from 0 to 6, nor 7 "
+            "for contempt"
         )
     split = _SPLIT_CODES.get(cells[columns.split].strip(_BLANKS))
     if split is None:

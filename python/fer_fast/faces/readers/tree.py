@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FACE_SIDE, FaceDataset, Split
 from fer_fast.faces.image import decode_grey, read_picture, resize
-from fer_fast.faces.labels import FER2013, LabelSet
+from fer_fast.faces.labels import FER2013, FERPLUS, LabelSet
 from fer_fast.faces.readers.files import Entry, split_of
 from fer_fast.progress import Reporter
 
@@ -150,18 +150,19 @@ def _require_splits(splits: set[Split], source: str) -> None:
 
 
 def _label_set(entries: Sequence[Entry], source: str) -> LabelSet:
-    """Return FER-2013's classes if the folders have their names, or else the folders' own."""
+    """Return FER-2013's or FER+'s classes if the folders have their names, or the folders' own."""
     folders = sorted({entry.path.parent for entry in entries})
-    unknown = [folder for folder in folders if FER2013.code(folder.name) is None]
-    if not unknown:
-        return FER2013
-    if len(unknown) < len(folders):
+    if any(FER2013.code(folder.name) is not None for folder in folders):
+        for known in (FER2013, FERPLUS):
+            unknown = [folder for folder in folders if known.code(folder.name) is None]
+            if not unknown:
+                return known
         raise DataError(
             f"{source} has a folder {unknown[0]} beside FER-2013's expressions, whose name is none "
             "of them",
             hint="leave it out by moving it elsewhere; if it is one of "
-            f"{', '.join(FER2013.names)} (or {', '.join(FER2013.synonyms)}), rename it; to train "
-            "on other classes, such as contempt, let no folder have a name of FER-2013's",
+            f"{', '.join(FERPLUS.names)} (or {', '.join(FERPLUS.synonyms)}), rename it; to train "
+            "on other classes, let no folder have a name of FER-2013's",
         )
     trained: dict[str, str] = {}
     elsewhere: dict[str, str] = {}

@@ -1,0 +1,289 @@
+"""The figures of bench/README.md are those of the committed results, to the last printed digit."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench" / "results"
+
+
+def number(value: float, digits: int) -> str:
+    """Return a figure as the pages print it: a true minus, and no zero before the point."""
+    shown = f"{value:,.{digits}f}"
+    if abs(value) < 1:
+        shown = shown.replace("0.", ".", 1)
+    return shown.replace("-", "−")
+
+
+def signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def pipeline(result: Any, small: Any) -> Iterator[str]:
+    figures = [run["medians"] for run in (result, small)]
+    rows = {
+        "export": ("", "model"),
+        "features": ("features", "features"),
+        "F, SMOTE": ("balance", "balance"),
+        "search": ("selection", "selection"),
+        "final forest": ("classifier", "classifier"),
+        "all": ("total", "total"),
+    }
+    for row, (plain, ours) in rows.items():
+        cells = [
+            f"{one['plain'][plain]:.1f} | {one['fer-fast'][ours]:.1f}"
+            if plain
+            else f"– | {one['fer-fast'][ours]:.1f}"
+            for one in figures
+        ]
+        yield f"| {row} | {' | | '.join(cells)} |"
+    started = [
+        (
+            one["plain"]["imports"] + one["plain"]["data"],
+            one["fer-fast"]["total"]
+            - sum(one["fer-fast"][key] for key in ("model", "features", "balance"))
+            - sum(one["fer-fast"][key] for key in ("selection", "classifier")),
+        )
+        for one in figures
+    ]
+    cells = [f"{plain:.1f} | {ours:.1f}" for plain, ours in started]
+    yield f"| start, csv, files | {' | | '.join(cells)} |"
+    totals = [one["plain"]["total"] / one["fer-fast"]["total"] for one in figures]
+    yield f"{totals[0]:.1f} times as fast on all faces"
+    yield f"{totals[1]:.1f} times on 4,000"
+    searches = figures[0]["plain"]["selection"] / figures[0]["fer-fast"]["selection"]
+    yield f"The search of sixty ants is {searches:.0f} times as fast"
+    yield "{:,} and {:,} features".format(*(int(figures[0][s]["selected"]) for s in figures[0]))
+    yield "{:,} and {:,}), since".format(*(int(figures[1][s]["selected"]) for s in figures[1]))
+
+
+def fitness(result: Any) -> Iterator[str]:
+    speed = result["speed"]
+    for name, engine, digits in (
+        ("scikit-learn, `n_jobs=2`", "sklearn", 1),
+        ("native", "native", 2),
+    ):
+        one = speed[engine]
+        yield (
+            f"| {name} | {median(one['seconds']):.{digits}f} | {number(one['score'], 4)} | "
+            f"{one['ns_per_update']:.1f} |"
+        )
+    yield f"| floor: read one byte a row | | | {speed['floor_ns']:.2f} |"
+    ratio = median(speed["sklearn"]["seconds"]) / median(speed["native"]["seconds"])
+    yield f"So {ratio:.1f} times as fast."
+    yield f"{speed['updates'] / 1e9:.2f} billion a forest, estimated from six"
+    growth = [one["seconds"] for one in result["growth"]]
+    rows, features = (f"{growth[at]:.1f} and {growth[at + 1]:.1f}" for at in (1, 4))
+    yield f"{growth[0]:.2f}, {rows} s for 5,000, 28,709 and 50,000 rows"
+    yield f"{growth[3]:.1f}, {features} s for 1,000, 2,560 and 5,120 features"
+    yield f"{growth[6]:.1f}, {growth[1]:.1f} and {growth[7]:.1f} s for 30, 90 and 270 trees"
+    yield f"binned rows take {result['memory']['bytes_per_cell']:.2f} bytes a cell"
+    inside, over = result["threads"].values()
+    yield f"({over:.1f} and {inside:.1f} s for four)"
+
+
+def parity(result: Any) -> Iterator[str]:
+    names = {
+        "native | sklearn": "native and scikit-learn",
+        "native again | sklearn again": "the same, three other seeds",
+        "sklearn | sklearn again": "scikit-learn and itself, other seeds",
+        "native | native again": "native and itself, other seeds",
+    }
+    scores = {name: np.array(values) for name, values in result["agreement"]["scores"].items()}
+    for pair, name in names.items():
+        one = result["agreement"][pair]
+        first, second = (scores[engine] for engine in pair.split(" | "))
+        yield (
+            f"| {name} | {number(one['spearman'], 3)} | {number(one['spearman_larger_half'], 3)} | "
+            f"{signed(100 * float(np.mean(first - second)), 2)} |"
+        )
+    for name, one in result["cheaper"].items():
+        yield (
+            f"| {name} | {one['seconds']:.1f} | {number(one['spearman'], 3)} | "
+            f"{number(one['spearman_larger_half'], 3)} |"
+        )
+
+
+def full_size(result: Any) -> Iterator[str]:
+    for measure, name in (("accuracy", "accuracy"), ("f1_macro", "macro-F1")):
+        native, theirs = (mean(result[engine][measure]) for engine in ("native", "sklearn"))
+        one = result["native_minus_sklearn_points"][measure]
+        yield (
+            f"| {name} | {number(native, 4)} | {number(theirs, 4)} | "
+            f"{signed(100 * (native - theirs), 2)} "
+            f"({signed(one['low'], 2)} to {signed(one['high'], 2)}) |"
+        )
+
+
+def smote(result: Any) -> Iterator[str]:
+    theirs, ours = (median(result["seconds"][side]) for side in ("imbalanced-learn", "fer-fast"))
+    peaks = result["peak_gb"]
+    yield (
+        f"{result['rows_before']:,} to {result['rows_after']:,} rows of {result['features']:,} "
+        f"features: imbalanced-learn {theirs:.1f} s and {peaks['imbalanced-learn']:.2f} GB, ours "
+        f"{ours:.1f} s and {peaks['fer-fast']:.2f} GB, {theirs / ours:.1f} times as fast."
+    )
+    assert result["identical"]
+    yield "The results are identical, byte for byte"
+
+
+def colony(result: Any) -> Iterator[str]:
+    for n, q0, share in ((5120, 0.9, 0.1), (5120, 0.9, 0.5), (5120, 0, 0.1), (5120, 0, 0.5)):
+        yield _colony_row(result, n, q0, share)
+    yield _colony_row(result, 102_400, 0.9, 0.1)
+    slopes = result["exponents"].values()
+    yield f"Time grows as n^{min(slopes):.2f} to n^{max(slopes):.2f}"
+    seconds = [one["seconds"] for one in result["million"]]
+    first, second, third, fourth = (
+        f"{value:.1f}" if value < 10 else f"{value:.0f}" for value in seconds
+    )
+    yield f"{first} s (q0 .9, k/n .1), {second} s (q0 .9, k/n .5), {third} s (q0 0, k/n .1)"
+    yield f"and {fourth} s (q0 0, k/n .5)"
+    peaks = [one["peak_rss_mib"] for one in result["million"]]
+    yield f"in {min(peaks):.0f} to {max(peaks):.0f} MiB"
+
+
+def _colony_row(result: Any, n: int, q0: float, share: float) -> str:
+    (one,) = (
+        row
+        for row in result["iteration_seconds"]
+        if (row["n"], row["q0"], row["share"], row["ants"]) == (n, q0, share, 20)
+    )
+    rust = one["rust"]
+    ratios = [
+        f"{one[name] / rust:.{0 if one[name] / rust >= 0.6 else 1}f}×" if name in one else "–"
+        for name in ("reference", "vectorised", "greedy first")
+    ]
+    milliseconds = 1000 * rust
+    digits = max(0, 1 - math.floor(math.log10(milliseconds)))
+    shown = f"{n:,} | {number(q0, 1) if q0 else 0} | {number(share, 1)}"
+    return f"| {shown} | {milliseconds:.{digits}f} ms | {' | '.join(ratios)} |"
+
+
+def peers(result: Any) -> Iterator[str]:
+    for matrix in ("planted", "digits"):
+        for name, runs in result["runs"][matrix].items():
+            if "failed" in runs[0] or "absent" in runs[0]:
+                continue
+            accuracies = [run["accuracy"] for run in runs]
+            spread = " ({}–{})".format(
+                *(number(value, 3) for value in (min(accuracies), max(accuracies)))
+            )
+            fits = median(run["fits"] for run in runs)
+            overhead = median(run["overhead_ms"] for run in runs)
+            cost = "" if math.isnan(overhead) else f"{overhead:.1f} "
+            kept = median(run["kept"] for run in runs)
+            shown = {"boruta": "Boruta"}.get(name, name)
+            yield (
+                rf"{shown} … | {fits:.0f} | {cost}| {number(mean(accuracies), 3)}{spread} | "
+                f"{kept:.0f} |"
+            )
+
+
+def prior(result: Any) -> Iterator[str]:
+    for name in ("AntColonySelector", "the same, no prior"):
+        cells = []
+        for matrix in ("planted", "digits"):
+            runs = result["runs"][matrix][name]
+            accuracies = [run["accuracy"] for run in runs]
+            low, high = (number(value, 3) for value in (min(accuracies), max(accuracies)))
+            cells += [
+                f"{median(run['fits'] for run in runs):.0f}",
+                f"{number(mean(accuracies), 3)} ({low}–{high})",
+                f"{median(run['kept'] for run in runs):.0f}",
+            ]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def half_precision(result: Any) -> Iterator[str]:
+    single, half = (mean(result["accuracy"][name]) for name in ("fp32", "fp16"))
+    low, high = result["interval_95_points"]
+    yield (
+        f"accuracy {number(single, 4)} in single and {number(half, 4)} in half precision, a "
+        f"difference of {signed(100 * (half - single), 2)} points, 95 % interval "
+        f"{signed(low, 2)} to {signed(high, 2)}"
+    )
+    yield f"The least cosine of a face's two feature vectors is {number(result['min_cosine'], 4)}"
+
+
+def extraction(result: Any) -> Iterator[str]:
+    laps = result["laps_s"]
+    base = median(laps["keras predict, batch 128"])
+    names = {
+        "Keras `predict`, batch 128": "keras predict, batch 128",
+        "`tf.function`, batch 128": "tf.function, batch 128",
+        "ONNX Runtime, 1 thread, batch 128": "onnxruntime, 1 call at a time, 1 threads, batch 128",
+        "ONNX Runtime, 2 threads, batch 128": "onnxruntime, 1 call at a time, 2 threads, batch 128",
+        "fer-fast, two lanes of one thread, batch 32 (the default)": "fer-fast, 2 lanes, batch 32",
+        "the same, batch 16": "fer-fast, 2 lanes, batch 16",
+    }
+    for name, side in names.items():
+        taken = median(laps[side])
+        yield f"| {name} | {result['faces'] / taken:,.0f} | {base / taken:.2f} |"
+    others = [median(laps[f"fer-fast, 2 lanes, batch {batch}"]) for batch in (64, 128, 512)]
+    speeds = ", ".join(f"{result['faces'] / taken:,.0f}" for taken in others)
+    yield f"| {speeds} | {', '.join(f'{base / taken:.2f}' for taken in others)} |"
+    best = {side: min(times) for side, times in laps.items()}
+    default = best["fer-fast, 2 lanes, batch 32"]
+    yield f"by the best lap of each the default is {best['keras predict, batch 128'] / default:.2f}"
+    yield f"{best['tf.function, batch 128'] / default:.2f} times as `tf.function`"
+    spread = max(laps["keras predict, batch 128"]) / best["keras predict, batch 128"]
+    yield f"differ by a factor of {spread:.1f} and ours"
+
+
+def audit(result: Any) -> Iterator[str]:
+    found, votes = result["integrity"], result["ferplus"]
+    yield f"Of {found['faces']:,} faces {found['redundant']:,} repeat the exact image"
+    shared = found["shared"]
+    yield f"{shared['Training']} of Training, {shared['PublicTest']} of PublicTest"
+    yield f"{shared['PrivateTest']} of PrivateTest have theirs in another split too"
+    yield f"{found['near']} have a near duplicate"
+    images = found["conflicting_images"]
+    yield f"{found['conflicting']} carry different labels for the same {images} images"
+    yield f"and {found['blank']} are blank"
+    yield f"expressions for {votes['judged']:,} faces"
+    share = 100 * votes["disagreeing"] / votes["judged"]
+    yield f"{votes['disagreeing']:,} of those ({share:.0f} %)"
+    yield f"on {votes['undecided']:,} they are tied, and {votes['no_face']} they take for no face"
+
+
+FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
+    (pipeline, ["pipeline", "pipeline-4000"]),
+    (fitness, ["fitness"]),
+    (parity, ["parity"]),
+    (full_size, ["parity-full-size"]),
+    (smote, ["smote"]),
+    (colony, ["colony"]),
+    (peers, ["peers"]),
+    (prior, ["peers-prior"]),
+    (half_precision, ["half-precision"]),
+    (extraction, ["extraction"]),
+    (audit, ["audit"]),
+]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return " ".join((ROOT / "bench" / "README.md").read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("figures", "files"), FIGURES, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_every_figure_of_a_page_is_that_of_its_file(
+    page: str, figures: Callable[..., Iterator[str]], files: list[str]
+) -> None:
+    results = [json.loads((RESULTS / f"{name}.json").read_text()) for name in files]
+    for words in figures(*results):
+        start, _, end = words.rpartition(" … ")
+        found = any(end in page[at:] for at in [page.find(start)] if at >= 0)
+        assert found, f"bench/README.md does not say: {words}"
