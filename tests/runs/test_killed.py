@@ -201,12 +201,13 @@ def test_a_disk_that_is_full_is_one_sentence_and_room_on_it_is_enough_to_go_on(
         subprocess.run(["umount", str(disk)], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into a read-only folder")
 def test_a_folder_turned_read_only_is_one_sentence(whole: Run, tmp_path: Path) -> None:
     run = replace(whole, out=tmp_path / "out")
     run.kill_when(lines(2))
     run.out.chmod(0o555)
     try:
+        if os.access(run.out, os.W_OK):
+            pytest.skip("this user may write into a read-only folder")
         process = run.start()
         _, said = process.communicate(timeout=300)
     finally:
