@@ -94,6 +94,38 @@ def fitness(result: Any) -> Iterator[str]:
     yield f"({over:.1f} and {inside:.1f} s for four)"
 
 
+def forest(*results: Any) -> Iterator[str]:
+    for result in results:
+        speed = result["speed"]
+        yield f"{result['rows']:,} × {result['features']:,} | fer-fast |"
+        for name, one in speed.items():
+            cells = ["", ""]
+            if "fit" in one:
+                others = speed["scikit-learn"]["fit"]
+                ratios = [other / own for other, own in zip(others, one["fit"], strict=True)]
+                spread = f"{median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
+                fit = f"{median(one['fit']):.1f}"
+                cells = [fit, spread if name != "scikit-learn" else ""]
+            row = f"| {name} | {' | '.join([*cells, number(median(one['predict']), 3)])} |"
+            yield " ".join(row.split())
+    size = results[0]["size"]
+    yield f"{size['nodes']:,} nodes each takes {size['memory'] / size['nodes']:.1f} bytes"
+    yield f"{size['onnx'] / size['nodes']:.1f} as ONNX"
+
+
+def forest_parity(result: Any) -> Iterator[str]:
+    real = {"FER-2013": result["real"] | {"classes": 7}}
+    for name, one in (real | result["sets"]).items():
+        native, sklearn = (
+            number(mean(one["accuracies"][kind]), 4) for kind in ("native", "sklearn")
+        )
+        interval = f"{signed(one['low'], 2)} to {signed(one['high'], 2)}"
+        yield (
+            f"| {name} | {one['rows']:,} × {one['features']:,}, {one['classes']} | {native} | "
+            f"{sklearn} | {signed(one['difference'], 2)} | {interval} |"
+        )
+
+
 def parity(result: Any) -> Iterator[str]:
     names = {
         "native | sklearn": "native and scikit-learn",
@@ -272,6 +304,8 @@ def evidence(result: Any) -> Iterator[str]:
 FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (pipeline, ["pipeline", "pipeline-4000"]),
     (fitness, ["fitness"]),
+    (forest, ["forest", "forest-large"]),
+    (forest_parity, ["forest-parity"]),
     (parity, ["parity"]),
     (full_size, ["parity-full-size"]),
     (smote, ["smote"]),
