@@ -1,380 +1,331 @@
-"""Compare the ants' choice with chance and with cheaper ways to choose.
+"""Compare the ants' choice with chance and with cheaper ways to choose, at equal size.
 
-Every method chooses on Training and PublicTest alone; a forest on its choice is fitted on Training,
-not balanced, and scored on PrivateTest. For each seed, of the colony and of all forests:
+Per seed a stratified draw of Training rows is searched, out of bag; the other Training rows, but
+for exact copies of drawn ones, score forests of 90 trees that are grown on the drawn rows. Nothing
+of PublicTest or PrivateTest is read. With --paper the settings of the paper's experiment search all
+Training rows, without SMOTE, and the rows of PublicTest and PrivateTest that stand nowhere else
+score their choice.
 
-- ants: the colony with its fitness, whose subset size k the others take over
-- best random: the best of as many random subsets of size k as the colony evaluated
-- random: one random subset of size k
-- k best F: the k features with the highest ANOVA F
-- importances: the k features that a forest on all of them finds most important
-- RFE: recursive elimination of the least important quarter down to k
-- all: every feature
+Every choice of every seed is appended to --out with its subset, and is not made again: a run that
+was ended goes on. The tables, in Markdown, are made from that file:
 
-"judge" is what the fitness says of the chosen subset. The methods of a seed share that seed, the
-rows and the test faces, so a second table holds what the ants gain over each method within a seed.
-A third follows one search from 60 to 2,000 subsets. Every interval is over the seeds of search and
-forests alone: it says nothing of other faces, other Training rows or another head.
-
-    python bench/evidence.py --data fer2013.csv.gz --weights WEIGHTS.h5 --preset best
-    python bench/evidence.py --data … --weights … --config bench/evidence-48px.toml --no-rfe
-    python bench/evidence.py --summarise bench/results/evidence-best-32.json
+    python bench/evidence.py --data DATA --weights WEIGHTS --out bench/results/evidence.json
+    python bench/evidence.py --data DATA --weights WEIGHTS --out … --paper
+    python bench/evidence.py --out bench/results/evidence.json --summarise
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import interval
+from common import machine
+from evidence_summary import ANTS, show
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
-from scipy.stats import ttest_1samp
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.feature_selection import RFE
-from sklearn.model_selection import train_test_split
 
-from fer_fast import Colony, ForestFitness
-from fer_fast.classifier.scores import HeldOutScores, score_held_out
-from fer_fast.faces.dataset import Rows, Split
-from fer_fast.faces.duplicates import shared_across_splits
-from fer_fast.features import extract
+from fer_fast.faces.dataset import Split
+from fer_fast.faces.duplicates import duplicate_groups
+from fer_fast.faces.splitting import stratified_parts
+from fer_fast.features import FaceFeatures, extract
 from fer_fast.forest.subset import fit_classifier
-from fer_fast.selection.desirability import anova_f, scaled_scores
-from fer_fast.selection.search import make_colony, make_fitness
+from fer_fast.progress import SILENT
+from fer_fast.selection.baselines import credit_elimination, k_best
+from fer_fast.selection.desirability import anova_f, forest_scores
+from fer_fast.selection.fitness import ForestFitness
+from fer_fast.selection.search import TrainingRows, make_fitness, measure_desirability, search
 from fer_fast.settings import (
     PRESETS,
     ColonySettings,
     FitnessSettings,
     ForestSettings,
+    RunSettings,
     Settings,
-    read_config,
 )
 
 Subset = NDArray[np.int64]
-Runs = list[dict[str, dict[str, Any]]]
 
-TEST_MEASURES = ("accuracy", "accuracy_deduplicated", "f1_macro")
+ANNEALED: dict[str, Any] = {
+    "ants": 5,
+    "alpha": 1.0,
+    "beta": 0.0,
+    "rho": 0.5,
+    "sizes": "annealed",
+    "desirability": "flat",
+}
+"""Few ants, many iterations, sizes halved down to the one wanted, no first trail."""
 
-
-class Experiment:
-    """The features, and what every method shares."""
-
-    def __init__(self, settings: Settings, rows: int) -> None:
-        features = extract(settings)
-        self.settings, dataset = settings, features.dataset
-        y = dataset.labels.astype(np.int64)
-        training, validation, test = (dataset.rows(split) for split in Split)
-        if rows and rows < len(training):
-            training, _ = train_test_split(
-                training, train_size=rows, stratify=y[training], random_state=0
-            )
-        X = features.X
-        self.X, self.y = X[training], y[training]
-        self.X_validation, self.y_validation = X[validation], y[validation]
-        self.X_test, self.y_test = X[test], y[test]
-        self.class_names = dataset.class_names
-        self.shared = shared_across_splits(dataset)[test]
-        self.F = anova_f(self.X, self.y)
-        self.n_features = X.shape[1]
-
-    def fitness(self, seed: int) -> ForestFitness:
-        """Return the colony's fitness."""
-        return make_fitness(
-            Rows(self.X, self.y),
-            Rows(self.X_validation, self.y_validation),
-            self.settings.section(FitnessSettings),
-            self.settings.section(ForestSettings),
-            seed=seed,
-        )
-
-    def colony(self, seed: int) -> Colony:
-        """Return a colony that has not yet searched."""
-        return make_colony(scaled_scores(self.F), self.settings.section(ColonySettings), seed=seed)
-
-    def test(self, subset: Subset, seed: int) -> HeldOutScores:
-        """Return the scores on PrivateTest of a forest fitted on Training."""
-        classifier = fit_classifier(
-            *(self.X, self.y, subset),
-            n_estimators=self.settings.trees,
-            random_state=seed,
-            n_jobs=self.settings.jobs,
-        )
-        return score_held_out(
-            self.y_test, classifier.predict(self.X_test), self.shared, self.class_names
-        )
-
-    def forest(self, seed: int) -> RandomForestClassifier:
-        """Return the forest that ranks features."""
-        return RandomForestClassifier(
-            self.settings.trees, random_state=seed, n_jobs=self.settings.jobs
-        )
-
-
-def top(scores: NDArray[np.floating[Any]], k: int) -> Subset:
-    return np.sort(np.argsort(-np.nan_to_num(scores), kind="stable")[:k])
-
-
-def run_seed(experiment: Experiment, seed: int, rfe: bool) -> dict[str, dict[str, Any]]:
-    """Return each method's subset, seconds to choose it, and scores."""
-    n, settings = experiment.n_features, experiment.settings
-    rng = np.random.default_rng(seed)
-    fitness, colony = experiment.fitness(seed), experiment.colony(seed)
-
-    def ants() -> Subset:
-        colony.run(fitness, n_iterations=settings.iterations, n_jobs=settings.jobs)
-        assert colony.best_subset is not None
-        return colony.best_subset
-
-    def random() -> Subset:
-        return np.sort(rng.choice(n, k, replace=False))
-
-    def best_random() -> Subset:
-        subsets = [random() for _ in range(colony.evaluations)]
-        with ThreadPoolExecutor(settings.jobs) as pool:
-            scores = list(pool.map(fitness, subsets))
-        return subsets[int(np.argmax(scores))]
-
-    def importances() -> Subset:
-        fitted = experiment.forest(seed).fit(experiment.X, experiment.y)
-        return top(fitted.feature_importances_, k)
-
-    def elimination() -> Subset:
-        forest = experiment.forest(seed)
-        fitted = RFE(forest, n_features_to_select=k, step=0.25).fit(experiment.X, experiment.y)
-        return np.flatnonzero(fitted.support_)
-
-    methods: dict[str, Callable[[], Subset]] = {
-        "ants": ants,
-        "best random": best_random,
-        "random": random,
-        "k best F": lambda: top(experiment.F, k),
-        "importances": importances,
-        **({"RFE": elimination} if rfe else {}),
-        "all": lambda: np.arange(n),
-    }
-    found, k = {}, 0
-    for name, method in methods.items():
-        start = time.perf_counter()
-        subset = method()
-        seconds = time.perf_counter() - start
-        if name == "ants":
-            k = len(subset)
-        scores = experiment.test(subset, seed)
-        found[name] = {
-            "subset": subset.tolist(),
-            "seconds": seconds,
-            "validation": fitness(subset),
-            "accuracy": scores.test.accuracy,
-            "accuracy_deduplicated": scores.test_deduplicated.accuracy,
-            "f1_macro": scores.test.f1_macro,
-        }
-    return found
-
-
-def stability(subsets: list[list[int]], n: int) -> tuple[float, float]:
-    """Return the mean over pairs of Jaccard's index and of Kuncheva's.
-
-    Kuncheva's is the overlap beyond chance over the most it can be beyond chance (A stability index
-    for feature selection, 2007); where two sizes differ, that most is the smaller of them.
-    """
-    jaccard, kuncheva = [], []
-    for a, b in itertools.combinations(map(set, subsets), 2):
-        overlap, chance, most = len(a & b), len(a) * len(b) / n, min(len(a), len(b))
-        jaccard.append(overlap / len(a | b))
-        kuncheva.append((overlap - chance) / (most - chance) if most > chance else float("nan"))
-    return (float(np.mean(jaccard)), float(np.mean(kuncheva))) if jaccard else (np.nan, np.nan)
-
-
-def methods_table(runs: Runs, n: int) -> tuple[Table, dict[str, Any]]:
-    title = f"{len(runs)} seeds, {n:,} features: mean ± 95 % interval"
-    columns = ("method", "k", "judge", "PrivateTest", "deduplicated", "macro-F1")
-    table = Table(*columns, "Jaccard", "Kuncheva", "s", title=title)
-    figures: dict[str, Any] = {}
-    for name in runs[0]:
-        of_method = [run[name] for run in runs]
-        measures = {
-            key: interval([one[key] for one in of_method])
-            for key in ("validation", "accuracy", "accuracy_deduplicated", "f1_macro", "seconds")
-        }
-        measures["k"] = interval([float(len(one["subset"])) for one in of_method])
-        jaccard, kuncheva = stability([one["subset"] for one in of_method], n)
-        figures[name] = measures | {"jaccard": jaccard, "kuncheva": kuncheva}
-        shown = ("validation", "accuracy", "accuracy_deduplicated", "f1_macro")
-        table.add_row(
-            name,
-            f"{measures['k'][0]:,.0f}",
-            *("{:.4f} ± {:.4f}".format(*measures[key]) for key in shown),
-            *(f"{jaccard:.2f}", f"{kuncheva:.2f}", f"{measures['seconds'][0]:.1f}"),
-        )
-    return table, figures
-
-
-def paired(runs: Runs) -> dict[str, Any]:
-    """Return the ants' scores minus each other method's of the same seed, and how many those are.
-
-    A difference is its mean over the seeds, the half width of its 95 % interval, and the p-value of
-    the t-test that it is 0, corrected for nothing.
-    """
-    differences: dict[str, dict[str, dict[str, float]]] = {}
-    for name in (name for name in runs[0] if name != "ants"):
-        differences[name] = {}
-        for measure in TEST_MEASURES:
-            gains = [run["ants"][measure] - run[name][measure] for run in runs]
-            mean, half_width = interval(gains)
-            p = float(ttest_1samp(gains, 0).pvalue)
-            differences[name][measure] = {"mean": mean, "half_width": half_width, "p": p}
-    return {
-        "covers": "the seeds of search and forests; not other faces, Training rows or heads",
-        "seeds": len(runs),
-        "comparisons": len(differences) * len(TEST_MEASURES),
-        "ants_minus": differences,
-    }
-
-
-def paired_table(summary: dict[str, Any]) -> Table:
-    table = Table(
-        *("ants minus", "PrivateTest", "p", "deduplicated", "p", "macro-F1", "p"),
-        title=f"Points within a seed, {summary['seeds']} seeds: mean ± 95 % interval",
-        caption=f"{summary['comparisons']} comparisons, not corrected for their number; "
-        f"the intervals cover {summary['covers']}.",
-    )
-    for name, measures in summary["ants_minus"].items():
-        cells = []
-        for gain in (measures[measure] for measure in TEST_MEASURES):
-            cells.append(f"{100 * gain['mean']:+.2f} ± {100 * gain['half_width']:.2f}")
-            cells.append(f"{gain['p']:.4f}")
-        table.add_row(name, *cells)
-    return table
-
-
-def search_table(
-    experiment: Experiment, checkpoints: list[int]
-) -> tuple[Table, list[dict[str, float]]]:
-    """Follow one search: its best subset after so many subsets proposed."""
-    columns = ("subsets", "evaluated", "k", "judge", "PrivateTest", "deduplicated", "s")
-    table = Table(*columns, title="One search, seed 0")
-    fitness, colony = experiment.fitness(0), experiment.colony(0)
-    seconds, rows = 0.0, []
-    for checkpoint in checkpoints:
-        start = time.perf_counter()
-        missing = checkpoint // colony.n_ants - colony.iteration
-        colony.run(fitness, n_iterations=missing, n_jobs=experiment.settings.jobs)
-        seconds += time.perf_counter() - start
-        subset = colony.best_subset
-        assert subset is not None
-        scores = experiment.test(subset, 0)
-        rows.append(
-            {
-                "subsets": checkpoint,
-                "evaluated": colony.evaluations,
-                "k": len(subset),
-                "validation": colony.best_score,
-                "accuracy": scores.test.accuracy,
-                "accuracy_deduplicated": scores.test_deduplicated.accuracy,
-                "seconds": seconds,
-            }
-        )
-        cells = [
-            f"{value:.4f}" if 0 < value < 1 else f"{value:,.0f}" for value in rows[-1].values()
-        ]
-        table.add_row(*cells)
-    return table, rows
-
-
-def summarise(path: Path) -> None:
-    """Compute the paired differences of a stored file anew from its runs."""
-    document = json.loads(path.read_text())
-    document["paired"] = paired(document["runs"])
-    Console(width=140).print(paired_table(document["paired"]))
-    write(path, document)
-
-
-def write(path: Path, document: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=2) + "\n")
+ITERATIONS_AFTER_ANNEALING = 6
+N_BINS = 16
+HINTS = ("flat", "f_classif", "oob_gain", "importances")
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="best")
-    parser.add_argument("--config", type=Path, help="settings, as a run writes them")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=0, help="Training rows, 0 for all")
-    parser.add_argument("--max-features", type=int, help="the largest subset")
-    parser.add_argument("--no-rfe", action="store_true", help="leave out the costliest method")
-    parser.add_argument("--no-search", action="store_true", help="leave out the third table")
-    parser.add_argument("--quick", action="store_true", help="2 seeds, 3,000 rows, 120 subsets")
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-    parser.add_argument(
-        "--summarise",
-        type=Path,
-        help="only compute the paired differences of a stored file anew",
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options = parser.parse_args()
-    if options.quick:
-        options.seeds, options.rows, options.no_rfe = 2, 3000, True
-    return options
+    parser.add_argument("--data", type=Path, help="a local copy of FER-2013")
+    parser.add_argument("--weights", type=Path, help="MobileNetV2's ImageNet weights without top")
+    parser.add_argument("--cache", type=Path, help="the cache to find the features in")
+    parser.add_argument("--out", type=Path, required=True, help="where choices are kept, as JSON")
+    parser.add_argument("--rows", type=int, default=10_000, help="Training rows that are searched")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 512], help="features")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    parser.add_argument("--trees", type=int, default=30, help="of a forest that judges a subset")
+    parser.add_argument("--scorers", type=int, default=2, help="final forests of each choice")
+    parser.add_argument("--jobs", type=int, default=1, help="threads")
+    parser.add_argument("--paper", action="store_true", help="the paper's setting instead")
+    parser.add_argument("--hints", action="store_true", help="compare first trails instead")
+    parser.add_argument("--summarise", action="store_true", help="only print what --out holds")
+    return parser.parse_args()
+
+
+class Draw:
+    """The rows of one seed: those that are searched, and those that score."""
+
+    def __init__(
+        self,
+        features: FaceFeatures,
+        searched: NDArray[np.intp],
+        scoring: NDArray[np.intp],
+        options: argparse.Namespace,
+        seed: int,
+    ) -> None:
+        dataset = features.dataset
+        images = duplicate_groups(dataset)
+        scoring = scoring[~np.isin(images[scoring], images[searched])]
+        y = dataset.labels.astype(np.int64)
+        self.training = TrainingRows(
+            np.ascontiguousarray(features.X[searched]),
+            y[searched],
+            images[searched].astype(np.int64),
+        )
+        self.X_scored, self.y_scored = features.X[scoring], y[scoring]
+        self.options, self.run = options, RunSettings(seed=seed, jobs=options.jobs)
+        self.n_features = features.X.shape[1]
+
+    @cached_property
+    def f(self) -> NDArray[np.float64]:
+        return anova_f(self.training.X, self.training.y)
+
+    def judge(self, deposit: Any, trees: int) -> ForestFitness:
+        return make_fitness(
+            self.training,
+            None,
+            FitnessSettings(fitness_rows=0),
+            ForestSettings(trees=trees),
+            deposit=deposit,
+            seed=self.run.seed,
+        )
+
+    def ants(self, deposit: Any = "credit", trees: int | None = None, **chosen: Any) -> Subset:
+        """Return what a colony of these settings answers."""
+        colony = ColonySettings(**chosen)
+        desirability = measure_desirability(
+            self.f, self.training, colony, ForestSettings(), self.run, deposit=deposit
+        )
+        fitness = self.judge(deposit, trees or self.options.trees)
+        return search(
+            desirability, fitness, colony, self.run, deposit=deposit, reporter=SILENT
+        ).subset
+
+    def forest_scores(self, measure: Any) -> NDArray[np.float64]:
+        parts = {"random_state": self.run.seed, "n_jobs": self.run.jobs}
+        return forest_scores(self.training.X, self.training.y, measure, **parts)
+
+    def eliminate(self, sizes: list[int]) -> dict[int, Subset]:
+        """Drop a tenth of the features at a time, by the credit that ants deposit."""
+        return credit_elimination(self.judge("credit", self.options.trees), self.n_features, sizes)
+
+    def mutual_information(self) -> NDArray[np.float64]:
+        """Return each feature's with the class, from a table of 16 bins of equal counts."""
+        y, n = self.training.y, len(self.training.y)
+        at = np.linspace(0, 1, N_BINS + 1)[1:-1]
+        found = np.empty(self.n_features)
+        classes = np.bincount(y) / n
+        for j, column in enumerate(self.training.X.T):
+            bins = np.searchsorted(np.quantile(column, at), column, side="right")
+            share = np.bincount(bins * len(classes) + y, minlength=N_BINS * len(classes)) / n
+            share = share.reshape(N_BINS, len(classes))
+            expected = share.sum(axis=1, keepdims=True) * classes
+            some = share > 0
+            found[j] = (share[some] * np.log(share[some] / expected[some])).sum()
+        return found
+
+    def random(self, k: int) -> Subset:
+        rng = np.random.default_rng(self.run.seed)
+        return np.sort(rng.choice(self.n_features, k, replace=False))
+
+    def best_random(self, k: int, n_subsets: int) -> Subset:
+        rng = np.random.default_rng(self.run.seed)
+        subsets = [np.sort(rng.choice(self.n_features, k, replace=False)) for _ in range(n_subsets)]
+        with ThreadPoolExecutor(self.run.jobs) as pool:
+            scores = list(pool.map(self.judge("best", self.options.trees), subsets))
+        return subsets[int(np.argmax(scores))]
+
+    def right(self, subset: Subset) -> NDArray[np.float64]:
+        """Return for each scored row the share of the final forests that get it right."""
+        training = self.training
+        shares = []
+        for seed in range(self.options.scorers):
+            classifier = fit_classifier(
+                *(training.X, training.y, subset), random_state=seed, n_jobs=self.run.jobs
+            )
+            shares.append(classifier.predict(self.X_scored) == self.y_scored)
+        return np.mean(shares, axis=0)
+
+
+class Record:
+    """What was chosen, on disk after every choice."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.runs: list[dict[str, Any]] = []
+        if path.exists():
+            self.runs = json.loads(path.read_text())["runs"]
+
+    def find(self, **key: Any) -> dict[str, Any] | None:
+        return next((run for run in self.runs if key.items() <= run.items()), None)
+
+    def add(self, **run: Any) -> None:
+        self.runs.append(run)
+        lines = ",\n".join(json.dumps(one) for one in self.runs)
+        text = f'{{"machine": {json.dumps(machine())},\n"runs": [\n{lines}\n]}}\n'
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.path.with_suffix(".partial")
+        scratch.write_text(text)
+        scratch.replace(self.path)
+
+
+def measure(
+    record: Record, draw: Draw, part: str, k: int, methods: dict[str, Callable[[], Subset]]
+) -> None:
+    """Make and score the choices that are not recorded yet; the first method's come first."""
+    of_ants: NDArray[np.float64] | None = None
+    for name, choose in methods.items():
+        key = {"part": part, "seed": draw.run.seed, "k": k, "method": name}
+        if record.find(**key):
+            continue
+        began = time.perf_counter()
+        subset = choose()
+        seconds = time.perf_counter() - began
+        right = draw.right(subset)
+        if of_ants is None:
+            first = next(iter(methods))
+            known = record.find(**key | {"method": first})
+            of_ants = draw.right(np.array(known["subset"])) if known else right
+        gain = of_ants - right
+        record.add(
+            **key,
+            accuracy=float(right.mean()),
+            seconds=seconds,
+            n_scored=len(right),
+            row_error=float(gain.std() / np.sqrt(len(gain))),
+            subset=subset.tolist() if len(subset) < draw.n_features else "all",
+        )
+        print(f"{part}, seed {draw.run.seed}, k = {k}: {right.mean():.4f} {name}", flush=True)
+
+
+def stages(n_features: int, k: int) -> int:
+    """Return the iterations in which sizes are halved down to `k`."""
+    return (n_features // (k + 1)).bit_length()
+
+
+def compare_methods(draw: Draw, sizes: list[int], record: Record) -> None:
+    """Hold the methods against each other at each size."""
+
+    @cache
+    def eliminated() -> dict[int, Subset]:
+        return draw.eliminate(sizes)
+
+    @cache
+    def importances() -> NDArray[np.float64]:
+        return draw.forest_scores("importances")
+
+    information = cache(draw.mutual_information)
+    for k in sizes:
+        size = {"min_features": k, "max_features": k}
+        n_iterations = stages(draw.n_features, k) + ITERATIONS_AFTER_ANNEALING
+        methods: dict[str, Callable[[], Subset]] = {
+            ANTS: partial(draw.ants, **size, **ANNEALED, iterations=n_iterations),
+            "ants, the paper's numbers": partial(draw.ants, **size),
+            "ants, best subset deposited, F": partial(draw.ants, "best", **size),
+            "credit elimination": lambda k=k: eliminated()[k],
+            "importances": lambda k=k: k_best(importances(), k),
+            "mutual information": lambda k=k: k_best(information(), k),
+            "k best F": partial(k_best, draw.f, k),
+            "best of 60 random": partial(draw.best_random, k, 60),
+        }
+        measure(record, draw, "equal", k, methods)
+    n = draw.n_features
+    measure(record, draw, "equal", n, {"all": lambda: np.arange(n)})
+
+
+def compare_hints(draw: Draw, sizes: list[int], record: Record) -> None:
+    """Hold first trails against each other, with the paper's numbers."""
+    for k in sizes:
+        size = {"min_features": k, "max_features": k}
+        methods = {hint: partial(draw.ants, **size, desirability=hint) for hint in HINTS}
+        measure(record, draw, "hints", k, methods)
+
+
+def in_the_papers_setting(draw: Draw, record: Record) -> None:
+    """Let the ants learn k, then hold other choices of that k against theirs."""
+    paper = PRESETS["paper"]
+    names = ("ants", "iterations", "alpha", "beta", "q0", "rho", "max_features")
+    colony = {name: paper[name] for name in names}
+    draw.options.trees = paper["trees"]
+    ants: dict[str, Callable[[], Subset]] = {ANTS: lambda: draw.ants(**colony)}
+    measure(record, draw, "paper", 0, ants)
+    found = record.find(part="paper", seed=draw.run.seed, method=ANTS)
+    assert found is not None
+    k = len(found["subset"])
+    measure(
+        record,
+        draw,
+        "paper",
+        0,
+        ants
+        | {
+            "importances": lambda: k_best(draw.forest_scores("importances"), k),
+            "k best F": lambda: k_best(draw.f, k),
+            "random": lambda: draw.random(k),
+            "all": lambda: np.arange(draw.n_features),
+        },
+    )
 
 
 def main() -> None:
-    """Measure, print the tables, and write the figures."""
     options = parse()
+    record = Record(options.out)
     if options.summarise:
-        summarise(options.summarise)
+        show(record.runs)
         return
-    chosen = read_config(options.config) if options.config else PRESETS[options.preset]
-    settings = Settings(**chosen, data=options.data, weights=options.weights)
-    if options.max_features is not None:
-        settings = replace(settings, max_features=options.max_features)
-    if options.quick:
-        settings = replace(settings, iterations=3)
-    experiment = Experiment(settings, options.rows)
-    console = Console(width=140)
-    runs = []
-    for seed in range(options.seeds):
-        runs.append(run_seed(experiment, seed, not options.no_rfe))
-        line = {name: round(one["accuracy"], 4) for name, one in runs[-1].items()}
-        print(f"seed {seed}: {json.dumps(line)}", flush=True)
-    methods, figures = methods_table(runs, experiment.n_features)
-    console.print(methods)
-    differences = paired(runs)
-    console.print(paired_table(differences))
-    steps: list[dict[str, float]] = []
-    if not options.no_search:
-        checkpoints = [60, 120] if options.quick else [60, 200, 500, 1000, 2000]
-        search, steps = search_table(experiment, checkpoints)
-        console.print(search)
-    if options.out:
-        document = {
-            "machine": f"{os.cpu_count()}-core {platform.machine()}",
-            "settings": replace(settings, data=None, weights=None).as_dict(),
-            "training_rows": len(experiment.y),
-            "methods": figures,
-            "search": steps,
-            "runs": [
-                {
-                    name: {key: value for key, value in one.items() if key != "subset"}
-                    for name, one in run.items()
-                }
-                for run in runs
-            ],
-            "paired": differences,
-        }
-        write(options.out, document)
+    if options.cache is not None:
+        os.environ["FER_FAST_CACHE"] = str(options.cache)
+    features = extract(Settings(data=options.data, weights=options.weights, size=48))
+    dataset = features.dataset
+    training = dataset.rows(Split.TRAINING)
+    for seed in options.seeds:
+        if options.paper:
+            rest = np.setdiff1d(np.arange(len(dataset)), training)
+            in_the_papers_setting(Draw(features, training, rest, options, seed), record)
+            continue
+        chosen, _ = stratified_parts(dataset.labels[training], options.rows, random_state=seed)
+        drawn = np.sort(training[chosen])
+        draw = Draw(features, drawn, np.setdiff1d(training, drawn), options, seed)
+        if options.hints:
+            compare_hints(draw, options.sizes, record)
+        else:
+            compare_methods(draw, options.sizes, record)
+    show(record.runs)
 
 
 if __name__ == "__main__":

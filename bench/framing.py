@@ -5,7 +5,7 @@ square is then known, and so is where the detector's box lies in it. With a mode
 are pasted likewise at several enlargements, found and cut out again, and scored against the same
 faces untouched; a face that is not found counts as wrong.
 
-    python bench/framing.py --data DATA [--faces N] [--model MODEL] [--out FILE]
+    python bench/framing.py --data DATA [--faces N] [--model MODEL] [--votes VOTES] [--out FILE]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fer_fast.faces.ferplus import with_ferplus_labels
 from fer_fast.recognition import Recognizer
 from fer_fast.recognition.crop import FACE_SIDE, FER2013, face_crop
 from fer_fast.recognition.detect import FaceDetector
@@ -141,6 +142,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a local copy of FER-2013")
     parser.add_argument("--faces", type=int, default=1000, help="faces of each split")
     parser.add_argument("--model", type=Path, help="a model.onnx to measure the cost with")
+    parser.add_argument(
+        "--votes", type=Path, help="FER+'s fer2013new.csv: score on its majorities, not the labels"
+    )
     parser.add_argument("--out", type=Path, help="write the results as JSON")
     options = parser.parse_args()
 
@@ -168,9 +172,17 @@ def main() -> None:
     print(f"the package has: {FER2013}")
     if options.model is not None:
         recognizer = Recognizer(options.model)
+        if options.votes is not None:
+            dataset = with_ferplus_labels(dataset, options.votes)
         rows = some(2)
         truth = np.array([dataset.class_names[label] for label in dataset.labels[rows]])
-        results["cost"] = cost(detector, recognizer, dataset.pixels[rows], truth)
+        known = np.isin(truth, recognizer.info.labels)
+        results["cost_measured_on"] = {
+            "labels": dataset.label_set.title,
+            "faces": int(known.sum()),
+            "model": recognizer.digest,
+        }
+        results["cost"] = cost(detector, recognizer, dataset.pixels[rows][known], truth[known])
         for row in results["cost"]:
             print(row)
     if options.out is not None:

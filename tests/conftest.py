@@ -161,7 +161,7 @@ class Recorder:
     def task(self, *_: object) -> Iterator[Recorder]:
         yield self
 
-    def advance(self, steps: int = 1) -> None:
+    def advance(self, steps: int = 1, status: str = "") -> None:  # noqa: ARG002
         self.steps += steps
 
 

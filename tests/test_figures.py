@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -256,6 +259,16 @@ def audit(result: Any) -> Iterator[str]:
     yield f"on {votes['undecided']:,} they are tied, and {votes['no_face']} they take for no face"
 
 
+def evidence(result: Any) -> Iterator[str]:
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.syspath_prepend(str(ROOT / "bench"))
+        importlib.import_module("evidence_summary").show(result["runs"])
+    for line in printed.getvalue().splitlines():
+        if line.startswith("| "):
+            yield " ".join(line.split())
+
+
 FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (pipeline, ["pipeline", "pipeline-4000"]),
     (fitness, ["fitness"]),
@@ -268,6 +281,7 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (half_precision, ["half-precision"]),
     (extraction, ["extraction"]),
     (audit, ["audit"]),
+    (evidence, ["evidence"]),
 ]
 
 

@@ -15,7 +15,7 @@ import fer_fast
 HEAVY = ("numpy", "scipy", "sklearn", "pandas", "onnx", "onnxruntime", "tensorflow", "PIL", "skops")
 COMMANDS = (
     *("pipeline", "extract", "export", "audit", "doctor"),
-    *("predict", "evaluate", "serve"),
+    *("predict", "evaluate", "model", "serve"),
 )
 
 

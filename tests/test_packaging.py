@@ -79,6 +79,13 @@ def test_the_core_chooses_columns_of_iris(core: Path, tmp_path: Path) -> None:
     assert rows == 150
 
 
+def test_the_core_recognises_a_face(core: Path, tmp_path: Path) -> None:
+    picture = str(ROOT / "docs" / "drawn-face.png")
+    child = _run(core, "-m", "fer_fast", "predict", picture, "--format", "csv", cwd=tmp_path)
+    assert child.returncode == 0, child.stderr
+    assert ",surprise," in child.stdout
+
+
 def test_the_core_shows_its_help(core: Path, tmp_path: Path) -> None:
     child = _run(core, "-m", "fer_fast", "--help", cwd=tmp_path)
     assert (child.returncode, "pipeline" in child.stdout) == (0, True), child.stderr

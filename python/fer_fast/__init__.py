@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from fer_fast.recognition.recognizer import Recognizer
     from fer_fast.selection.fitness import ForestFitness
     from fer_fast.selection.selector import AntColonySelector
-    from fer_fast.selection.warning_types import BlindJudgeWarning, PartialResultWarning
+    from fer_fast.selection.warning_types import (
+        BlindJudgeWarning,
+        PartialResultWarning,
+        SimplerAnswerWarning,
+    )
     from fer_fast.settings import Settings
 
 __version__ = version("fer-fast")
@@ -45,6 +49,7 @@ _HOMES = {
     "PartialResultWarning": "fer_fast.selection.warning_types",
     "Recognizer": "fer_fast.recognition.recognizer",
     "Settings": "fer_fast.settings",
+    "SimplerAnswerWarning": "fer_fast.selection.warning_types",
     "WeightsError": "fer_fast.errors",
     "load_faces": "fer_fast.faces.loading",
     "run_pipeline": "fer_fast.experiment",
@@ -66,6 +71,7 @@ __all__ = [
     "PartialResultWarning",
     "Recognizer",
     "Settings",
+    "SimplerAnswerWarning",
     "WeightsError",
     "load_faces",
     "run_pipeline",

@@ -17,7 +17,7 @@ from fer_fast.classifier.calibration import (
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import Rows, Split
-from fer_fast.faces.duplicates import own_rows, shared_across_splits
+from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Clock, Reporter, WarningLog
@@ -25,8 +25,15 @@ from fer_fast.runs.journal import Journal, JournalledFitness, evidence
 from fer_fast.runs.predictions import TestPredictions
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
-from fer_fast.selection.desirability import anova_f, scaled_scores
-from fer_fast.selection.search import Fitness, make_fitness, search
+from fer_fast.selection.desirability import anova_f
+from fer_fast.selection.search import (
+    Fitness,
+    Search,
+    TrainingRows,
+    make_fitness,
+    measure_desirability,
+    search,
+)
 from fer_fast.settings import (
     ColonySettings,
     FitnessSettings,
@@ -46,7 +53,7 @@ def run_pipeline(
     journal: Journal | None = None,
     reporter: Reporter = SILENT,
 ) -> RunResult:
-    """Run every stage: fit on Training, decide on PublicTest, report on PrivateTest.
+    """Run every stage: fit on Training, decide on rows unknown to a forest, test on PrivateTest.
 
     Parameters
     ----------
@@ -72,25 +79,8 @@ def run_pipeline(
     test = _test_faces(features)
     F, training = _training_rows(features, settings, clock, reporter)
     run = settings.section(RunSettings)
-    desirability = scaled_scores(F)
     with clock.stage("selection"):
-        fitness: Fitness = make_fitness(
-            training,
-            _rows(features, Split.PUBLIC_TEST),
-            settings.section(FitnessSettings),
-            settings.section(ForestSettings),
-            seed=run.seed,
-            # Threads that no ant needs grow an evaluation's trees.
-            n_jobs=max(1, run.jobs // settings.ants),
-        )
-        if journal is not None:
-            journal.begin(evidence(features.dataset.digest, features.X, desirability))
-            fitness = JournalledFitness(fitness, journal)
-        found = search(
-            desirability, fitness, settings.section(ColonySettings), run, reporter=reporter
-        )
-        if journal is not None:
-            journal.end(found.stopped_by)
+        found = _choose(F, training, features, settings, journal, reporter)
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
@@ -116,6 +106,37 @@ def run_pipeline(
         warnings=tuple(reporter.warnings),
         timings=clock.seconds,
     )
+
+
+def _choose(
+    F: NDArray[np.float64],
+    training: TrainingRows,
+    features: FaceFeatures,
+    settings: Settings,
+    journal: Journal | None,
+    reporter: Reporter,
+) -> Search:
+    """Let the ants choose features, on the journal's record if there is one."""
+    run, forest = settings.section(RunSettings), settings.section(ForestSettings)
+    colony, deposit = settings.section(ColonySettings), settings.deposited
+    fitness: Fitness = make_fitness(
+        training,
+        None if settings.judges == "out-of-bag" else _validation_rows(features),
+        settings.section(FitnessSettings),
+        forest,
+        deposit=deposit,
+        seed=run.seed,
+        # Threads that no ant needs grow an evaluation's trees.
+        n_jobs=max(1, run.jobs // settings.ants),
+    )
+    desirability = measure_desirability(F, training, colony, forest, run, deposit=deposit)
+    if journal is not None:
+        journal.begin(evidence(features.dataset.digest, features.X, desirability))
+        fitness = JournalledFitness(fitness, journal)
+    found = search(desirability, fitness, colony, run, deposit=deposit, reporter=reporter)
+    if journal is not None:
+        journal.end(found.stopped_by)
+    return found
 
 
 @dataclass(frozen=True)
@@ -176,7 +197,7 @@ def _test_faces(features: FaceFeatures) -> _TestFaces:
         )
     own = dataset.own_labels
     return _TestFaces(
-        _rows(features, Split.PRIVATE_TEST),
+        _rows(features, test),
         test,
         shared,
         dataset.class_names,
@@ -237,12 +258,8 @@ def _calibrate(
     The second is what the calibrated forest says of every test face.
     """
     n_classes = len(test.class_names)
-    seen = features.dataset.rows(Split.PUBLIC_TEST)
-    rows = own_rows(features.dataset, Split.PUBLIC_TEST)
-    # Where none is left, memory is better than nothing.
-    rows = rows if len(rows) else seen
-    y = features.dataset.labels[rows].astype(np.int64)
-    calibration = fit_temperature(classifier.predict_proba(features.X[rows], n_classes), y)
+    validation = _validation_rows(features)
+    calibration = fit_temperature(classifier.predict_proba(validation.X, n_classes), validation.y)
     own = ~test.shared
     said = classifier.predict_proba(test.rows.X, n_classes)
     calibrated = calibration.apply(said)
@@ -254,9 +271,13 @@ def _calibrate(
     return report, calibrated.astype(np.float32)
 
 
-def _rows(features: FaceFeatures, split: Split) -> Rows:
-    rows = features.dataset.rows(split)
+def _rows(features: FaceFeatures, rows: NDArray[np.intp]) -> Rows:
     return Rows(features.X[rows], features.dataset.labels[rows].astype(np.int64))
+
+
+def _validation_rows(features: FaceFeatures) -> Rows:
+    """Return the PublicTest faces that no forest has seen."""
+    return _rows(features, deciding_rows(features.dataset))
 
 
 def _counts(rows: Rows, class_names: tuple[str, ...]) -> dict[str, int]:
@@ -266,15 +287,18 @@ def _counts(rows: Rows, class_names: tuple[str, ...]) -> dict[str, int]:
 
 def _training_rows(
     features: FaceFeatures, settings: Settings, clock: Clock, reporter: Reporter
-) -> tuple[NDArray[np.float64], Rows]:
+) -> tuple[NDArray[np.float64], TrainingRows]:
     """Return F of the real Training rows, and the rows that the forests are fitted on."""
+    rows = features.dataset.rows(Split.TRAINING)
+    images = duplicate_groups(features.dataset)[rows].astype(np.int64)
     if settings.mirror:
         with clock.stage("mirror"):
             X_mirrored = mirrored_features(features, settings, reporter=reporter)
     with clock.stage("balance"):
-        training = _rows(features, Split.TRAINING)
+        training = _rows(features, rows)
         if settings.mirror:
             training = Rows(np.concatenate([training.X, X_mirrored]), np.tile(training.y, 2))
+            images = np.tile(images, 2)
         F = anova_f(training.X, training.y)
         X, y = balance_classes(
             training.X,
@@ -285,4 +309,4 @@ def _training_rows(
             class_names=features.dataset.class_names,
             reporter=reporter,
         )
-    return F, Rows(X, y)
+    return F, TrainingRows(X, y, images)

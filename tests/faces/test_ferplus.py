@@ -10,7 +10,12 @@ import pytest
 
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FaceDataset, Split
-from fer_fast.faces.ferplus import second_opinion, with_ferplus_labels
+from fer_fast.faces.ferplus import (
+    majority_labels,
+    second_opinion,
+    vote_shares,
+    with_ferplus_labels,
+)
 from fer_fast.faces.labels import FERPLUS, LabelSet
 from fer_fast.faces.loading import load_faces
 from fer_fast.faces.readers.npz import save_npz
@@ -151,6 +156,42 @@ def test_a_data_set_is_loaded_under_ferplus_labels(dataset: FaceDataset, tmp_pat
     votes.write_text("\n".join([f"Usage,Image name,{COLUMNS}", *lines[:-20]]))
     with pytest.raises(DataError, match="votes on 40 faces and the data set 60"):
         load_faces(tmp_path / "faces.npz", ferplus=votes)
+
+
+def test_shares_are_of_the_votes_for_fer2013s_expressions(
+    dataset: FaceDataset, tmp_path: Path
+) -> None:
+    few = replace(
+        dataset, pixels=dataset.pixels[:3], labels=dataset.labels[:3], splits=dataset.splits[:3]
+    )
+    rows = [
+        "3,0,1,0,4,0,0,2,0,0",  # contempt does not count
+        "0,5,0,0,0,0,0,0,4,1",
+        "0,0,0,0,0,0,0,3,0,7",  # nothing is left
+    ]
+    shares = vote_shares(few, votes_file(tmp_path, rows))
+    expected = np.zeros((3, 7))
+    expected[0, [few.class_names.index(name) for name in ("neutral", "surprise", "angry")]] = (
+        *(3 / 8, 1 / 8, 4 / 8),
+    )
+    expected[1, few.class_names.index("happy")] = 1
+    np.testing.assert_allclose(shares, expected)
+
+
+def test_a_majority_is_more_than_half_of_all_votes(dataset: FaceDataset, tmp_path: Path) -> None:
+    few = replace(
+        dataset, pixels=dataset.pixels[:5], labels=dataset.labels[:5], splits=dataset.splits[:5]
+    )
+    rows = [
+        "5,5,0,0,0,0,0,0,0,0",
+        "0,6,0,0,0,0,0,0,4,0",
+        "0,0,0,0,0,0,0,9,1,0",
+        "0,0,0,0,0,0,0,0,9,1",
+        "0,0,0,0,0,0,0,0,1,9",
+    ]
+    happy, contempt = map(FERPLUS.names.index, ("happy", "contempt"))
+    found = majority_labels(few, votes_file(tmp_path, rows))
+    assert found.tolist() == [-1, happy, contempt, -1, -1]
 
 
 @pytest.mark.real_data

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,14 @@ from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.graph.head import DenseHead, append_head
 from fer_fast.head.config import HeadConfig
 from fer_fast.head.keras_training import _folded, _network
-from fer_fast.head.training import cached_head_model, fit_head, train_head
-from fer_fast.head.views import training_views
+from fer_fast.head.training import (
+    LabelledFaces,
+    TrainedHead,
+    cached_head_model,
+    fit_head,
+    train_head,
+)
+from fer_fast.head.views import Movement, training_views
 from fer_fast.progress import SILENT
 from fer_fast.runtime.session import Session, open_session
 
@@ -69,11 +76,26 @@ def dataset() -> FaceDataset:
     return FaceDataset(pixels, labels, splits.astype(np.uint8), "stripes")
 
 
+def train(session: Session, dataset: FaceDataset) -> TrainedHead:
+    faces = [
+        LabelledFaces.of(dataset, dataset.rows(split))
+        for split in (Split.TRAINING, Split.PUBLIC_TEST)
+    ]
+    return train_head(session, *faces, QUICK)
+
+
 @pytest.fixture(scope="module")
-def head(session: Session, dataset: FaceDataset, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def trained(
+    session: Session, dataset: FaceDataset, tmp_path_factory: pytest.TempPathFactory
+) -> TrainedHead:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_FAST_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return train_head(session, dataset, QUICK)
+        return train(session, dataset)
+
+
+@pytest.fixture(scope="module")
+def head(trained: TrainedHead) -> DenseHead:
+    return trained.features
 
 
 def _in_numpy(
@@ -101,6 +123,22 @@ def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
     np.testing.assert_allclose(mirrored, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_faces_that_stand_in_training_do_not_decide_when_to_stop(
+    session: Session, dataset: FaceDataset, head: DenseHead
+) -> None:
+    # Wrong labels for a hundred copies: heeded, they would have another epoch be the best.
+    copies = dataset.rows(Split.TRAINING)[:100]
+    misleading = replace(
+        dataset,
+        pixels=np.concatenate([dataset.pixels, dataset.pixels[copies]]),
+        labels=np.concatenate([dataset.labels, (dataset.labels[copies] + 3) % 7]),
+        splits=np.concatenate([dataset.splits, np.full(100, Split.PUBLIC_TEST, np.uint8)]),
+    )
+    again = train_head(session, misleading, QUICK)
+    for layer, other in zip(head.layers, again.layers, strict=True):
+        np.testing.assert_array_equal(layer[0], other[0])
+
+
 @pytest.mark.parametrize("channels", [24, 6])
 def test_what_is_left_of_the_network_computes_what_the_network_did(channels: int) -> None:
     import keras
@@ -117,11 +155,17 @@ def test_what_is_left_of_the_network_computes_what_the_network_did(channels: int
         ]
     )
     last_rectifier = network.layers[-3]
-    reference = keras.Model(network.inputs, last_rectifier.output)
-    expected = reference.predict((X.reshape(50, -1, len(mean)) - mean) / deviation, verbose=0)
-    head = DenseHead(tuple(_folded(network, mean, deviation)))
-    np.testing.assert_allclose(head.activations(X), expected, rtol=1e-4, atol=1e-4)
-    assert expected.std() > 0.01
+    reference = keras.Model(network.inputs, [last_rectifier.output, *network.outputs])
+    expected, probabilities = reference.predict(
+        (X.reshape(50, -1, len(mean)) - mean) / deviation, verbose=0
+    )
+    *layers, (weights, bias) = _folded(network, mean, deviation)
+    activations = DenseHead(tuple(layers)).activations(X)
+    np.testing.assert_allclose(activations, expected, rtol=1e-4, atol=1e-4)
+    powers = np.exp(activations @ weights + bias)
+    said = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(said, probabilities, rtol=1e-3, atol=1e-5)
+    assert min(expected.std(), probabilities.std()) > 0.01
 
 
 def test_its_activations_tell_the_labels_of_unseen_faces_far_better_than_chance(
@@ -141,7 +185,7 @@ def test_the_same_seed_gives_the_same_head_and_test_faces_have_no_part_in_it(
     test = dataset.rows(Split.PRIVATE_TEST)
     labels, pixels = dataset.labels.copy(), dataset.pixels.copy()
     labels[test], pixels[test] = 0, 0
-    again = train_head(session, FaceDataset(pixels, labels, dataset.splits, "blanked"), QUICK)
+    again = train(session, FaceDataset(pixels, labels, dataset.splits, "blanked")).features
     for (weights, bias), (weights_again, bias_again) in zip(head.layers, again.layers, strict=True):
         np.testing.assert_array_equal(weights, weights_again)
         np.testing.assert_array_equal(bias, bias_again)
@@ -154,16 +198,17 @@ from fer_fast.head.config import HeadConfig
 from fer_fast.head.keras_training import _fit
 
 rng = np.random.default_rng(0)
-y = rng.integers(0, 3, 120)
-X = (rng.normal(size=(120, 12)) + 1.2 * np.eye(3, 12)[y]).astype(np.float16)
+labels = rng.integers(0, 3, 120)
+X = (rng.normal(size=(120, 12)) + 1.2 * np.eye(3, 12)[labels]).astype(np.float16)
+y = np.eye(3, dtype=np.float32)[labels]
 # Steps so long that epochs differ, and the last is not the best.
 config = HeadConfig(channels=12, units=(6,), dropout=(0.5,), epochs=12, batch_size=16,
                     learning_rate=0.5, moved_copies=0, patience=12)
 training, validation = ([X[:80]], y[:80]), (X[80:], y[80:])
-model = _fit(config, 3, training, validation, np.zeros(12, np.float32), np.ones(12, np.float32))
+model = _fit(config, training, validation, np.zeros(12, np.float32), np.ones(12, np.float32))
 cells = validation[0].astype(np.float32)[:, None, :]
 said = model.predict(cells, verbose=0).argmax(axis=1)
-print(json.dumps({"returned": float((said == validation[1]).mean())}))
+print(json.dumps({"returned": float((said == labels[80:]).mean())}))
 """
 
 
@@ -182,6 +227,35 @@ def test_the_head_returned_is_that_of_the_best_epoch(tmp_path: Path) -> None:
     assert len(accuracies) == 12
     assert max(accuracies) > accuracies[-1], "the best epoch is the last: this would say nothing"
     assert last["returned"] == pytest.approx(max(accuracies))
+
+
+def test_a_head_learns_shares_of_votes_and_the_last_epochs_weights_are_kept(
+    tmp_path: Path, recorder: Any
+) -> None:
+    # A feature for each class; the votes are what the features leave open.
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, 600)
+    shares = np.array([[0.7, 0.3, 0], [0.2, 0.8, 0], [0, 0.1, 0.9]], np.float32)[labels]
+    X = (np.eye(3)[labels] + rng.normal(0, 0.02, (600, 3))).astype(np.float16)
+    for name, rows in (("view-0", slice(500)), ("validation", slice(500, None))):
+        np.save(tmp_path / f"{name}.npy", X[rows])
+    np.save(tmp_path / "targets.npy", shares[:500])
+    np.save(tmp_path / "validation_targets.npy", shares[500:])
+    config = HeadConfig(
+        channels=3,
+        units=(16,),
+        dropout=(0.0,),
+        epochs=30,
+        patience=None,
+        label_smoothing=0,
+        batch_size=20,
+    )
+    trained = fit_head(tmp_path, config, reporter=recorder)
+    weights, bias = trained.answer
+    powers = np.exp(trained.features.activations(X[500:].astype(np.float32)) @ weights + bias)
+    np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), shares[500:], atol=0.06)
+    # Its best accuracy comes early, and with patience it would have stopped there.
+    assert recorder.steps == 30
 
 
 def test_a_head_is_trained_once_and_leaves_nothing_but_the_model(
@@ -238,6 +312,19 @@ def test_views_show_the_same_face_a_little_differently() -> None:
     np.testing.assert_array_equal(moved[2], again[4])
 
 
+def test_a_movement_bounds_how_far_copies_differ() -> None:
+    rows, columns = np.mgrid[:48, :48]
+    disc = 255 * (np.hypot(rows - 23.5, columns - 23.5) < 8)
+    pixels = np.stack([disc] * 100).astype(np.uint8)
+    still = Movement(degrees=0, factor=1, pixels=0)
+    _, _, moved = training_views(pixels, 1, 0, still)
+    np.testing.assert_allclose(moved.astype(int), pixels, atol=1)
+    _, _, scaled = training_views(pixels, 1, 0, Movement(degrees=0, factor=1.3, pixels=0))
+    factors = np.sqrt(scaled.sum(axis=(1, 2)) / disc.sum())
+    assert 1 / 1.33 < factors.min() < 0.85
+    assert 1.2 < factors.max() < 1.33
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -245,6 +332,7 @@ def test_views_show_the_same_face_a_little_differently() -> None:
         {"units": ()},
         {"units": (0,)},
         {"epochs": 0},
+        {"patience": 0},
         {"moved_copies": -1},
         {"dropout": (0.1, 1.0, 0.1)},
         {"dropout": (0.1,)},

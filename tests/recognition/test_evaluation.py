@@ -166,3 +166,31 @@ def test_the_command_reads_what_the_pipeline_reads(
     )
     assert done.returncode == 2
     assert "cut out already" in done.stderr
+
+
+def test_the_command_scores_on_the_voters_majority(
+    run_cli: Any, expression_model: Path, faces: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    lines = ["emotion,pixels,Usage"]
+    votes = [
+        "Usage,Image name,happiness,sadness,contempt,NF,neutral,surprise,anger,disgust,fear,unknown"
+    ]
+    for row, face in enumerate(faces):
+        usage = {0: "Training", 3: "PublicTest"}.get(row, "PrivateTest")
+        lines.append(f"0,{' '.join(map(str, face.ravel()))},{usage}")
+        votes.append(f"{usage},,{('9,1,0', '1,9,0', '0,1,9', '5,5,0')[row % 4]},0,0,0,0,0,0,0")
+    (tmp_path / "faces.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "votes.csv").write_text("\n".join(votes) + "\n")
+    command = ("evaluate", "--model", expression_model, "--data", "faces.csv", "--labels")
+    done = run_cli(*command, "ferplus=votes.csv", "--out", "scores.json")
+    assert done.returncode == 0, done.stderr
+    assert "contempt (10)" in done.stderr
+    document = json.loads((tmp_path / "scores.json").read_text())
+    assert {name: one["support"] for name, one in document["scores"]["per_class"].items()} == {
+        "happy": 9,
+        "sad": 10,
+    }
+    assert document["protocol"] == "PrivateTest rows, FER+'s labels"
+    done = run_cli(*command, "votes.csv")
+    assert done.returncode == 2
+    assert "ferplus=" in done.stderr

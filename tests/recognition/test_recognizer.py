@@ -314,14 +314,6 @@ def test_metadata_come_back_as_they_went_in() -> None:
     assert ModelInfo.from_metadata(metadata, "it") == info
 
 
-def test_without_a_bundled_model_one_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    import fer_fast.recognition.recognizer as module
-
-    monkeypatch.setattr(module, "BUNDLED_MODEL", Path("nowhere.onnx"))
-    with pytest.raises(ModelError, match="no bundled model"):
-        Recognizer()
-
-
 def test_prediction_imports_numpy_onnx_runtime_and_pillow_alone(
     expression_model: Path, draw_face: Any, tmp_path: Path
 ) -> None:

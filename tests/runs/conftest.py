@@ -18,6 +18,7 @@ from fer_fast.runs.predictions import TestPredictions, save_predictions
 from fer_fast.settings import Settings
 
 WriteRun = Callable[..., Path]
+SEARCHED = {"best_score": 0.46, "stopped_by": "iterations", "judged_on": "out-of-bag"}
 METHODS = ("all_features", "k_best", "random")
 
 
@@ -65,7 +66,7 @@ def write_run(tmp_path: Path) -> WriteRun:
             "calibration": {"method": "temperature", "error_before": 0.2, "error_after": 0.05},
             "features": {"total": 5120, "channels": 1280, "selected": 700}
             | {"indices": subset.tolist()},
-            "colony": {"history": history, "best_score": 0.46, "stopped_by": "iterations"},
+            "colony": {"history": history} | SEARCHED,
             "timings_s": {"data": 1.0, "selection": 20.0},
             "data": {"source": "faces", "hash": "d" * 64, "synthetic": False, "labels": "FER-2013"}
             | {"counts": {"Training": counts}, "fitted_on": dict.fromkeys(counts, 722)},

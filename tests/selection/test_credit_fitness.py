@@ -186,7 +186,7 @@ def test_the_deadline_holds_while_forests_are_grown_again(rows):
     [
         ({"credit": "much"}, 'unknown credit .much.: use None, "residual" or "gain"'),
         ({"credit": "gain", "engine": "sklearn"}, 'only the engine "native"'),
-        ({"scoring": "auc"}, "use one of f1_macro, accuracy, brier"),
+        ({"scoring": "auc"}, "use one of brier, accuracy, f1_macro"),
     ],
 )
 def test_refuses_a_credit_that_nobody_gives(rows, parameters, says):

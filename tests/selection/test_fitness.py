@@ -106,6 +106,52 @@ def test_out_of_bag_leaves_out_rows_that_every_tree_drew(rows, engine):
     assert fitness(np.arange(8)) == right.mean()
 
 
+def test_a_tree_that_drew_a_twin_scores_neither(rows):
+    X_train, y_train, _, _ = rows
+    # Numbers of groups are only names.
+    groups = np.repeat(np.arange(100) * -7, 4)
+    fitness = ForestFitness(X_train, y_train, n_estimators=1, twin_groups=groups)
+    drawn = np.isnan(fitness.predict_proba(np.arange(8))).all(axis=1)
+    of_group = drawn.reshape(100, 4)
+    assert (of_group.all(axis=1) | ~of_group.any(axis=1)).all()
+    # A bootstrap spares a group of four with a chance of exp(-4).
+    assert 0 < (~drawn).mean() < 0.1
+    alone = ForestFitness(X_train, y_train, n_estimators=5, twin_groups=np.arange(400))
+    plain = ForestFitness(X_train, y_train, n_estimators=5)
+    for one in (np.arange(8), np.arange(3, 30)):
+        np.testing.assert_array_equal(alone.predict_proba(one), plain.predict_proba(one))
+
+
+@both_engines
+def test_rows_that_are_not_judged_are_drawn_alone(rows, engine):
+    X_train, y_train, _, _ = rows
+    judged = np.arange(400) % 3 > 0
+    parts = {"engine": engine, "n_estimators": 60, "scoring": "brier"}
+    fitness = ForestFitness(X_train, y_train, is_judged=judged, **parts)
+    everything = ForestFitness(X_train, y_train, **parts).predict_proba(np.arange(8))
+    said = fitness.predict_proba(np.arange(8))
+    assert np.isnan(said[~judged]).all()
+    np.testing.assert_array_equal(said[judged], everything[judged])
+    is_true = y_train[judged, np.newaxis] == fitness.classes_
+    expected = 1 - ((everything[judged] - is_true) ** 2).sum(axis=1).mean()
+    assert fitness(np.arange(8)) == pytest.approx(expected)
+
+
+def test_rows_that_are_not_judged_earn_nothing(rows):
+    X_train, y_train, _, _ = rows
+    judged = np.arange(400) % 2 == 0
+    subset = np.arange(12)
+
+    def earned(is_judged):
+        fitness = ForestFitness(X_train, y_train, credit="gain", is_judged=is_judged)
+        return fitness(subset)[1]
+
+    # Credit is a sum over rows.
+    total = earned(judged) + earned(~judged)
+    np.testing.assert_allclose(total, earned(None), rtol=1e-9)
+    assert (earned(judged) != earned(~judged)).all()
+
+
 @both_engines
 def test_no_evaluation_after_the_deadline(rows, engine):
     fitness = ForestFitness(*rows, engine=engine, n_estimators=5)
@@ -129,6 +175,9 @@ def test_refuses_wrong_subsets_and_data(rows, engine):
         ForestFitness(X_train, y_train, X_val[:, :4], y_val, engine=engine)
 
 
+OUT_OF_BAG = {"X_val": None, "y_val": None}
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -146,6 +195,13 @@ def test_refuses_wrong_subsets_and_data(rows, engine):
         ({"max_samples": 401}, "max_samples is 401"),
         ({"max_samples": 1.5}, "max_samples is 1.5"),
         ({"y_val": None}, "go together"),
+        ({"twin_groups": np.arange(400)}, "give no validation rows"),
+        (OUT_OF_BAG | {"twin_groups": np.arange(3)}, "twin_groups of shape"),
+        (OUT_OF_BAG | {"is_judged": np.zeros(400, bool)}, "is_judged names no row"),
+        (
+            OUT_OF_BAG | {"twin_groups": np.arange(400), "engine": "sklearn"},
+            'only the engine "native" keeps the twins',
+        ),
     ],
 )
 def test_refuses_wrong_parameters(rows, wrong, message):

@@ -78,8 +78,7 @@ def test_it_is_the_colony_around_cross_val_score(planted: Any) -> None:
     X, y = planted
     fitted = small(alpha=0.7, beta=2.0, q0=0.5, rho=0.3, phi=0.9, max_features=9).fit(X, y)
 
-    F = f_classif(X, y)[0]
-    desirability = np.clip(F / np.quantile(F, 0.99), 0.01, 1)
+    desirability = scaled(f_classif(X, y)[0])
     colony = Colony(
         desirability,
         n_ants=6,
@@ -184,23 +183,25 @@ def test_a_fitted_selector_survives_pickling(planted: Any) -> None:
     np.testing.assert_array_equal(restored.transform(X), X[:, fitted.support_])
 
 
-def clipped(scores: np.ndarray) -> np.ndarray:
-    return np.clip(scores / np.quantile(scores, 0.99), 0.01, 1)
+def scaled(scores: np.ndarray) -> np.ndarray:
+    """Divide by the 99th percentile, then bend what is beyond it and lift what is far below."""
+    share = np.maximum(scores / np.quantile(scores[scores > 0], 0.99), 0.01)
+    return np.where(share > 1, 1 + np.log(share), share)
 
 
 @pytest.mark.parametrize(
     ("desirability", "expected"),
     [
-        ("f_classif", lambda X, y: clipped(f_classif(X, y)[0])),
-        ("f_regression", lambda X, y: clipped(f_regression(X, y)[0])),
+        ("f_classif", lambda X, y: scaled(f_classif(X, y)[0])),
+        ("f_regression", lambda X, y: scaled(f_regression(X, y)[0])),
         (
             "mutual_info",
-            lambda X, y: clipped(
+            lambda X, y: scaled(
                 mutual_info_classif(X, y, random_state=np.random.RandomState(0))
             ),
         ),
-        (chi2, lambda X, y: clipped(chi2(X, y)[0])),
-        (lambda X, y: X.mean(axis=0), lambda X, y: clipped(X.mean(axis=0))),  # noqa: ARG005
+        (chi2, lambda X, y: scaled(chi2(X, y)[0])),
+        (lambda X, y: X.mean(axis=0), lambda X, y: scaled(X.mean(axis=0))),  # noqa: ARG005
         (np.arange(64.0), lambda X, y: np.arange(64.0)),  # noqa: ARG005
     ],
 )  # fmt: skip
@@ -218,7 +219,7 @@ def test_a_regressor_gets_regression_scores() -> None:
     X[:, 19] = 1.0
     fitted = small(LinearRegression(), n_ants=20).fit(X, y)
     F = f_regression(X[:, :19], y)[0]
-    np.testing.assert_allclose(fitted.desirability_[:19], clipped(F))
+    np.testing.assert_allclose(fitted.desirability_[:19], scaled(F))
     assert fitted.desirability_[19] == 0.01
     assert fitted.best_score_ > 0.99
 

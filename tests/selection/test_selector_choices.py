@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits, make_regression
+from sklearn.feature_selection import f_classif
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import (
     GroupKFold,
     PredefinedSplit,
-    ShuffleSplit,
     StratifiedKFold,
     cross_val_score,
 )
@@ -198,17 +198,15 @@ def test_a_share_is_drawn_class_by_class_and_group_by_group(
 
     numbered = np.column_stack([np.arange(200), X])
     scored: list[Any] = []
-    make_selector(Noting(), holdout=0.2, fixed=[0]).fit(
-        numbered, (np.arange(200) % 4 == 0).astype(int)
-    )
+    # With costs, no simple answer is scored beside the choice.
+    own = {"holdout": 0.2, "fixed": [0], "costs": np.ones(41)}
+    make_selector(Noting(), **own).fit(numbered, (np.arange(200) % 4 == 0).astype(int))
     held = np.array(scored.pop())
     assert len(held) == 40
     assert (held % 4 == 0).sum() == 10
 
     groups = np.arange(200) // 10
-    make_selector(Noting(), holdout=0.2, fixed=[0], cv=GroupKFold(2)).fit(
-        numbered, y, groups=groups
-    )
+    make_selector(Noting(), **own, cv=GroupKFold(2)).fit(numbered, y, groups=groups)
     held = np.array(scored.pop())
     assert sorted(held) == sorted(np.flatnonzero(np.isin(groups, groups[held])))
 
@@ -238,23 +236,56 @@ def test_the_heuristic_sees_no_rows_that_judge_where_there_are_others(
     assert not np.array_equal(everything.desirability_, fitted.desirability_)
 
 
-def test_a_blind_judge_is_told_of_and_a_holdout_sees_through_it(make_selector: Any) -> None:
-    X = np.random.default_rng(0).normal(size=(60, 3000))
-    y = np.random.default_rng(1).integers(0, 2, 60)
+NOISE = np.random.default_rng(0).normal(size=(60, 3000))
+COINS = np.random.default_rng(1).integers(0, 2, 60)
+
+
+def test_where_columns_far_outnumber_rows_the_heuristic_and_the_judge_see_others(
+    make_selector: Any,
+) -> None:
     parameters = {"estimator": LogisticRegression(), "n_features_to_select": 40}
-    with pytest.warns(BlindJudgeWarning, match="holdout=") as warned:
-        blind = make_selector(**parameters).fit(X, y)
-    assert warned[0].filename == __file__
-    assert blind.best_score_ > 0.9, "on noise"
     with warnings.catch_warnings(action="error"):
-        honest = make_selector(**parameters, holdout=0.5).fit(X, y)
-        apart = make_selector(**parameters, cv=ShuffleSplit(1, test_size=0.5, random_state=0)).fit(
-            X, y
-        )
-        make_selector(**parameters, desirability=np.ones(3000)).fit(X, y)
-    assert honest.best_score_ > 0.9
-    assert honest.holdout_score_ < 0.75
-    assert apart.best_score_ < 0.8
+        apart = make_selector(**parameters).fit(NOISE, COINS)
+        blind = make_selector(**parameters, desirability=f_classif(NOISE, COINS)[0])
+        blind.fit(NOISE, COINS)
+    assert blind.best_score_ > 0.9 > 0.8 > apart.best_score_, "on noise"
+    # The heuristic sees two thirds.
+    seen: list[int] = []
+
+    def noting(X: Any, y: Any) -> Any:
+        seen.append(len(y))
+        return f_classif(X, y)[0]
+
+    make_selector(**parameters | {"desirability": noting}).fit(NOISE, COINS)
+    make_selector(**parameters | {"desirability": noting}).fit(NOISE[:, :500], COINS)
+    assert seen == [40, 60]
+
+
+def test_a_judge_that_cannot_but_be_blind_is_told_of(make_selector: Any) -> None:
+    with pytest.warns(BlindJudgeWarning, match="holdout=") as warned:
+        AntColonySelector(n_ants=2, n_iterations=1, random_state=0).fit(NOISE, COINS)
+    assert warned[0].filename == __file__
+    lone = COINS.copy()
+    lone[0] = 2
+    folds = [(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]
+    with pytest.warns(BlindJudgeWarning, match="holdout="):
+        make_selector(LogisticRegression(), cv=folds).fit(NOISE, lone)
+    with warnings.catch_warnings(action="error"):
+        AntColonySelector(n_ants=2, n_iterations=1, holdout=0.5, random_state=0).fit(NOISE, COINS)
+        flat = AntColonySelector(n_ants=2, n_iterations=1, desirability="flat", random_state=0)
+        flat.fit(NOISE, COINS)
+
+
+def test_the_true_columns_of_a_hundred_thousand_are_kept() -> None:
+    X = np.random.default_rng(0).normal(size=(100, 100_000))
+    y = X[:, 5] + X[:, 7] > 0
+    selector = AntColonySelector(LogisticRegression(), n_ants=8, max_features=200, random_state=0)
+    kept = selector.fit(X, y).support_
+    assert kept[5]
+    assert kept[7]
+    assert kept.sum() <= 16
+    # The best are no equals, though a thousand of them are beyond the 99th percentile.
+    assert len(np.unique(np.sort(selector.desirability_)[-1000:])) == 1000
 
 
 def test_stability_is_that_of_searches_on_halves(planted: Any, make_selector: Any) -> None:
@@ -318,7 +349,7 @@ def test_without_an_estimator_it_is_the_colony_with_a_forests_credit(
     fitness = ForestFitness(
         X.astype(np.float32), y, scoring="brier", credit="residual", random_state=0
     )
-    colony = Colony(fitted.desirability_, deposit="credit", seed=0, **parameters)
+    colony = Colony(np.ones(40), tau0=fitted.desirability_, deposit="credit", seed=0, **parameters)
     colony.run(fitness)
     np.testing.assert_array_equal(fitted.get_support(indices=True), colony.best_subset)
     np.testing.assert_allclose(fitted.pheromone_, colony.pheromone)
@@ -344,7 +375,8 @@ def test_a_group_earns_what_its_columns_earn(planted: Any) -> None:
         score, credit = fitness(np.concatenate([subset, subset + 40]))
         return score, credit[: len(subset)] + credit[len(subset) :]
 
-    colony = Colony(fitted.desirability_[:40], seed=0, **parameters)
+    tau0 = fitted.desirability_.reshape(2, 40).max(axis=0)
+    colony = Colony(np.ones(40), tau0=tau0, seed=0, **parameters)
     colony.run(of_pairs, n_iterations=1)
     np.testing.assert_allclose(fitted.pheromone_, np.tile(colony.pheromone, 2))
     kept = fitted.get_support(indices=True)

@@ -64,8 +64,42 @@ def test_a_head_that_mirrors_already_refuses_mirror_images():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("balance", "smote"), ("head", "dense"), ("mirror", True)]
+    "chosen",
+    [
+        {"judged_on": "out-of-bag", "head": "dense"},
+        {"judged_on": "out-of-bag", "fitness": "sklearn"},
+        {"deposit": "credit", "fitness": "sklearn"},
+        {"sizes": "annealed", "deposit": "best", "fitness": "native"},
+        {"sizes": "annealed", "deposit": "auto", "fitness": "sklearn"},
+    ],
 )
-def test_rows_that_the_features_or_the_forest_know_do_not_judge(name, value):
-    with pytest.raises(ParameterError, match=f"judged_on is 'out-of-bag' and {name} is {value!r}"):
-        Settings(**{"balance": "none", "judged_on": "out-of-bag", name: value})
+def test_a_judge_is_asked_for_nothing_that_it_cannot_do(chosen):
+    said = " and ".join(f"{name} is {value!r}" for name, value in chosen.items())
+    with pytest.raises(ParameterError, match=f"^{said}: "):
+        Settings(**chosen)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "judges", "deposited"),
+    [
+        ({}, "out-of-bag", "credit"),
+        ({"balance": "none"}, "out-of-bag", "credit"),
+        ({"head": "dense"}, "public-test", "credit"),
+        ({"fitness": "sklearn"}, "public-test", "best"),
+        ({"judged_on": "public-test", "deposit": "best"}, "public-test", "best"),
+    ],
+)
+def test_training_rows_judge_and_credit_is_deposited_where_they_can(chosen, judges, deposited):
+    settings = Settings(**chosen)
+    assert (settings.judges, settings.deposited) == (judges, deposited)
+
+
+def test_the_papers_preset_has_the_papers_numbers():
+    settings = Settings(**PRESETS["paper"])
+    numbers = {"ants": 20, "iterations": 3, "alpha": 1.1, "beta": 1.5, "q0": 0.9, "rho": 0.2}
+    for name, value in numbers.items():
+        assert getattr(settings, name) == value
+    assert (settings.trees, settings.size, settings.balance) == (90, 48, "smote")
+    # What the paper leaves open is the package's.
+    for name in ("deposit", "desirability", "sizes", "scoring", "judged_on"):
+        assert getattr(settings, name) == getattr(Settings(), name)

@@ -64,7 +64,7 @@ def settings(draw: st.DrawFn) -> Settings:
         return Settings(**chosen)
     except ParameterError:
         # Two of them exclude each other.
-        names = ("head", "mirror", "judged_on", "precision", "min_features")
+        names = ("head", "mirror", "judged_on", "fitness", "sizes", "precision", "min_features")
         return Settings(**{name: chosen[name] for name in chosen if name not in names})
 
 

@@ -20,6 +20,7 @@ from fer_fast.cli.commands import (
     evaluate,
     export,
     extract,
+    model,
     pipeline,
     predict,
     report,
@@ -37,7 +38,7 @@ USER_ERROR = 2
 """Exit status of a failure that the user can mend."""
 
 _COMMANDS = (
-    *(pipeline, report, runs, predict, evaluate, serve),
+    *(pipeline, report, runs, predict, evaluate, model, serve),
     *(extract, export, audit, config, doctor),
 )
 

@@ -61,6 +61,20 @@ def own_rows(dataset: FaceDataset, split: Split) -> NDArray[np.intp]:
     return own
 
 
+def deciding_rows(dataset: FaceDataset) -> NDArray[np.intp]:
+    """Return the PublicTest rows by which to decide: its own, or if it has none, all.
+
+    Where all stand in Training, memory is better than nothing.
+
+    Returns
+    -------
+    ndarray of shape (n_deciding,), intp
+        Ascending.
+    """
+    own = own_rows(dataset, Split.PUBLIC_TEST)
+    return own if len(own) else dataset.rows(Split.PUBLIC_TEST)
+
+
 def conflicting_labels(dataset: FaceDataset) -> NDArray[np.bool_]:
     """Tell which faces' exact image stands in the data set under another label too.
 

@@ -116,13 +116,11 @@ def with_ferplus_labels(
     DataError
         As `second_opinion`, or if no face is left.
     """
-    votes = _votes_on(dataset, votes_csv)
-    has_majority = 2 * votes.max(axis=1) > votes.sum(axis=1)
-    majority = np.where(has_majority, votes.argmax(axis=1), -1)
-    agreed = np.flatnonzero(has_majority & (majority < len(FERPLUS)))
+    majority = _majorities(_votes_on(dataset, votes_csv))
+    agreed = np.flatnonzero((majority >= 0) & (majority < len(FERPLUS)))
     reporter.note(
         f"FER+: {len(agreed):,} of {len(dataset):,} faces have the label of the voters' majority; "
-        f"left out are {np.sum(~has_majority):,} without a majority, "
+        f"left out are {np.sum(majority < 0):,} without a majority, "
         f"{np.sum(majority == _UNKNOWN):,} voted unknown and {np.sum(majority == _NO_FACE):,} "
         "voted not a face"
     )
@@ -133,6 +131,63 @@ def with_ferplus_labels(
         label_set=FERPLUS,
         own_labels=faces.labels,
     )
+
+
+def majority_labels(dataset: FaceDataset, votes_csv: Path) -> NDArray[np.int64]:
+    """Return which of FER+'s eight expressions has more than half of all votes on a face.
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+        As of `second_opinion`.
+    votes_csv : Path
+        As of `second_opinion`.
+
+    Returns
+    -------
+    ndarray of shape (n_faces,), int64
+        Positions in `FERPLUS`; -1 where none has.
+
+    Raises
+    ------
+    DataError
+        As `second_opinion`.
+    """
+    majority = _majorities(_votes_on(dataset, votes_csv))
+    return np.where(majority < len(FERPLUS), majority, -1)
+
+
+def vote_shares(dataset: FaceDataset, votes_csv: Path) -> NDArray[np.float32]:
+    """Return which share of a face's votes each of FER-2013's expressions has.
+
+    Votes for contempt, "unknown" and no face do not count.
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+        With FER-2013's labels, and its rows in the order of fer2013.csv, which FER+ follows.
+    votes_csv : Path
+        As of `second_opinion`.
+
+    Returns
+    -------
+    ndarray of shape (n_faces, 7), float32
+        Columns in the order of `FER2013`. A row sums to 1, or to 0 where no vote counts.
+
+    Raises
+    ------
+    DataError
+        As `second_opinion`.
+    """
+    votes = _votes_on(dataset, votes_csv)[:, : len(FER2013)].astype(np.float32)
+    shares: NDArray[np.float32] = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
+    return shares
+
+
+def _majorities(votes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which column has more than half of a row's votes, -1 where none has."""
+    has_majority = 2 * votes.max(axis=1) > votes.sum(axis=1)
+    return np.where(has_majority, votes.argmax(axis=1), -1)
 
 
 def _votes_on(dataset: FaceDataset, votes_csv: Path) -> NDArray[np.int64]:

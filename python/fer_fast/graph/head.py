@@ -19,6 +19,8 @@ from fer_fast.graph.edit import (
 )
 
 FloatArray = NDArray[np.float32]
+Layer = tuple[FloatArray, FloatArray]
+"""Weights of shape (n_in, n_out), and a bias of shape (n_out,)."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class DenseHead:
         given is shared: it sees each run of ``n_in`` values alone.
     """
 
-    layers: tuple[tuple[FloatArray, FloatArray], ...]
+    layers: tuple[Layer, ...]
 
     @property
     def n_features(self) -> int:

@@ -2,10 +2,10 @@
 
 A program of its own for the same reason as `fer_fast.backbone.keras_to_onnx`: TensorFlow's seconds,
 gigabytes and log lines end with it. `training.fit_head` is its only caller. It reads
-``config.json`` (a `HeadConfig`, and ``n_classes``), ``labels.npy``, ``validation_labels.npy`` and
-float16 matrices: ``view-0.npy``, ``view-1.npy`` and so on, each with a row per face of Training,
-and ``validation.npy`` with a row per face of PublicTest. It prints a line of JSON per epoch, and
-writes ``head.npz``.
+``config.json`` (a `HeadConfig`), ``targets.npy`` and ``validation_targets.npy`` (float32, the share
+of each class in a face's label) and float16 matrices: ``view-0.npy``, ``view-1.npy`` and so on,
+each with a row per face to train on, and ``validation.npy`` with a row per face of PublicTest. It
+prints a line of JSON per epoch, and writes ``head.npz``.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ FloatArray = NDArray[np.float32]
 def main(folder: Path) -> None:
     """Train as the folder's files say."""
     order = json.loads((folder / "config.json").read_text())
-    n_classes = order.pop("n_classes")
     lists = {name: tuple(value) for name, value in order.items() if isinstance(value, list)}
     config = HeadConfig(**order | lists)
     views = [_matrix(path) for path in sorted(folder.glob("view-*.npy"))]
-    training = views, _matrix(folder / "labels.npy")
-    validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_labels.npy")
+    training = views, _matrix(folder / "targets.npy")
+    validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_targets.npy")
     mean, deviation = _moments(views[0], config.channels)
-    model = _fit(config, n_classes, training, validation, mean, deviation)
+    model = _fit(config, training, validation, mean, deviation)
     arrays: dict[str, Any] = {
         f"{name}_{position}": array
         for position, layer in enumerate(_folded(model, mean, deviation))
@@ -109,9 +108,8 @@ class _Lines(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _fit(
     config: HeadConfig,
-    n_classes: int,
-    training: tuple[list[NDArray[np.float16]], NDArray[np.integer]],
-    validation: tuple[NDArray[np.float16], NDArray[np.integer]],
+    training: tuple[list[NDArray[np.float16]], FloatArray],
+    validation: tuple[NDArray[np.float16], FloatArray],
     mean: FloatArray,
     deviation: FloatArray,
 ) -> Any:
@@ -123,10 +121,9 @@ def _fit(
         result: FloatArray = (cells - mean) / deviation
         return result
 
-    one_hot = np.eye(n_classes, dtype=np.float32)
-    (views, y), (X_validation, y_validation) = training, validation
-    batches = _Batches(views, one_hot[y], standardise, config)
-    model = _network(config, views[0].shape[1] // len(mean), len(mean), n_classes)
+    (views, targets), (X_validation, validation_targets) = training, validation
+    batches = _Batches(views, targets, standardise, config)
+    model = _network(config, views[0].shape[1] // len(mean), len(mean), targets.shape[1])
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate, config.epochs * len(batches)
     )
@@ -135,18 +132,20 @@ def _fit(
         keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         metrics=["accuracy"],
     )
+    callbacks: list[Any] = [_Lines()]
+    if config.patience is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                "val_accuracy", mode="max", patience=config.patience, restore_best_weights=True
+            )
+        )
     model.fit(
         batches,
-        validation_data=(standardise(X_validation), one_hot[y_validation]),
+        validation_data=(standardise(X_validation), validation_targets),
         validation_batch_size=512,
         epochs=config.epochs,
         verbose=0,
-        callbacks=[
-            _Lines(),
-            keras.callbacks.EarlyStopping(
-                "val_accuracy", mode="max", patience=config.patience, restore_best_weights=True
-            ),
-        ],
+        callbacks=callbacks,
     )
     return model
 
@@ -168,7 +167,10 @@ def _network(config: HeadConfig, n_cells: int, channels: int, n_classes: int) ->
 def _folded(
     model: Any, mean: FloatArray, deviation: FloatArray
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """Return weights and biases with the standardisation and batch normalisations in them."""
+    """Return weights and biases with the standardisation and batch normalisations in them.
+
+    The last are those of the layer that says the classes.
+    """
     folded: list[tuple[FloatArray, FloatArray]] = []
     for dense, norm in zip(model.layers, model.layers[1:], strict=False):
         if not isinstance(norm, keras.layers.BatchNormalization):
@@ -181,7 +183,8 @@ def _folded(
         gamma, beta, moving_mean, moving_variance = norm.get_weights()
         gain = gamma / np.sqrt(moving_variance + norm.epsilon)
         folded.append((weights * gain, (bias - moving_mean) * gain + beta))
-    return folded
+    weights, bias = model.layers[-1].get_weights()
+    return [*folded, (weights, bias)]
 
 
 if __name__ == "__main__":

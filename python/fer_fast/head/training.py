@@ -1,10 +1,10 @@
-"""Training a head on a data set, once per choice of backbone, faces and configuration."""
+"""Training a head: once per choice of backbone, faces and configuration."""
 
 from __future__ import annotations
 
 import functools
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,54 @@ from numpy.typing import NDArray
 
 from fer_fast.environment import available_cpus
 from fer_fast.faces.dataset import FaceDataset, Split
-from fer_fast.graph.head import DenseHead, append_head
+from fer_fast.faces.duplicates import deciding_rows
+from fer_fast.graph.head import DenseHead, Layer, append_head
 from fer_fast.head.config import HeadConfig
-from fer_fast.head.views import training_views
+from fer_fast.head.views import ALIGNED, Movement, training_views
 from fer_fast.keras_process import installed_maker, require_keras, run_keras
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.runtime.session import Session
 from fer_fast.storage.cache import Cache, Entry, scratch_dir
 
-_REVISION = 1
-"""Counts changes of `keras_training` that change the head."""
+_REVISION = 2
+"""Counts changes of the training that change the head."""
+
+
+@dataclass(frozen=True)
+class LabelledFaces:
+    """Faces, and what a head is to say of them.
+
+    Attributes
+    ----------
+    pixels : ndarray of shape (n, 48, 48), uint8
+    targets : ndarray of shape (n, n_classes), float32
+        The share of each class in a face's label; a row sums to 1.
+    """
+
+    pixels: NDArray[np.uint8]
+    targets: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, dataset: FaceDataset, rows: NDArray[np.intp]) -> LabelledFaces:
+        """Return the faces of these rows, each wholly of its class."""
+        one_hot = np.eye(len(dataset.label_set), dtype=np.float32)
+        return cls(dataset.pixels[rows], one_hot[dataset.labels[rows]])
+
+
+@dataclass(frozen=True)
+class TrainedHead:
+    """A head, and the layer behind it by which it learnt.
+
+    Attributes
+    ----------
+    features : DenseHead
+    answer : (ndarray of shape (n_features, n_classes), ndarray of shape (n_classes,)), float32
+        Weights and bias; the softmax of what they make of the features is what the head says of
+        the classes.
+    """
+
+    features: DenseHead
+    answer: Layer
 
 
 def cached_head_model(
@@ -65,9 +103,15 @@ def cached_head_model(
     @functools.cache
     def model() -> bytes:
         head = train_head(
-            session, dataset, config, batch_size=batch_size, jobs=jobs, reporter=reporter
+            session,
+            LabelledFaces.of(dataset, dataset.rows(Split.TRAINING)),
+            LabelledFaces.of(dataset, deciding_rows(dataset)),
+            config,
+            batch_size=batch_size,
+            jobs=jobs,
+            reporter=reporter,
         )
-        return append_head(backbone, head)
+        return append_head(backbone, head.features)
 
     trainer = installed_maker("keras")
     entry = Entry(
@@ -89,25 +133,27 @@ def cached_head_model(
 
 def train_head(
     session: Session,
-    dataset: FaceDataset,
+    training: LabelledFaces,
+    validation: LabelledFaces,
     config: HeadConfig,
     *,
     batch_size: int | None = None,
     jobs: int | None = None,
     reporter: Reporter = SILENT,
-) -> DenseHead:
-    """Train the dense layers on Training.
+) -> TrainedHead:
+    """Train the dense layers.
 
     Each epoch sees each face once: as it is, mirrored, or as one of its moved copies, by chance.
 
-    The backbone stays as it is. Training ends when the accuracy on PublicTest has stopped rising,
-    and the weights of its best epoch are kept. The same seed gives the same head on one machine.
+    The backbone stays as it is. Training ends when the accuracy on `validation` has stopped rising,
+    and the weights of its best epoch are kept; or as ``config.patience`` says. The same seed gives
+    the same head on one machine.
 
     Parameters
     ----------
     session : Session
         The backbone.
-    dataset : FaceDataset
+    training, validation : LabelledFaces
     config : HeadConfig
     batch_size : int or None
         Faces in one call of the backbone; None: a good one for the device.
@@ -121,22 +167,39 @@ def train_head(
         If TensorFlow is not installed, is broken, or runs out of memory.
     """
     require_keras()
-    training, validation = (dataset.rows(split) for split in (Split.TRAINING, Split.PUBLIC_TEST))
-    views = training_views(dataset.pixels[training], config.moved_copies, config.seed)
-    inputs = {f"view-{i}": view for i, view in enumerate(views)}
-    inputs["validation"] = dataset.pixels[validation]
-    n_faces = sum(map(len, inputs.values()))
     with scratch_dir() as folder:
-        with reporter.task(f"features to train on, {session.device}", n_faces, "images") as task:
-            for part, pixels in inputs.items():
-                X = session.features(pixels, batch_size=batch_size, advance=task.advance)
-                # Half precision halves what is written, and is far finer than the dropout's noise.
-                np.save(folder / f"{part}.npy", X.astype(np.float16))
-        np.save(folder / "labels.npy", dataset.labels[training])
-        np.save(folder / "validation_labels.npy", dataset.labels[validation])
-        order = asdict(config) | {"n_classes": len(dataset.label_set)}
-        (folder / "config.json").write_text(json.dumps(order))
+        write_views(
+            folder, session, training, validation, config, batch_size=batch_size, reporter=reporter
+        )
         return fit_head(folder, config, jobs=jobs, reporter=reporter)
+
+
+def write_views(
+    folder: Path,
+    session: Session,
+    training: LabelledFaces,
+    validation: LabelledFaces,
+    config: HeadConfig,
+    *,
+    movement: Movement = ALIGNED,
+    batch_size: int | None = None,
+    reporter: Reporter = SILENT,
+) -> None:
+    """Write the features and targets that `fit_head` takes; `movement` is the moved copies'."""
+    np.save(folder / "targets.npy", training.targets)
+    np.save(folder / "validation_targets.npy", validation.targets)
+    views = training_views(training.pixels, config.moved_copies, config.seed, movement)
+    n_faces = (2 + config.moved_copies) * len(training.pixels) + len(validation.pixels)
+    with reporter.task(f"features to train on, {session.device}", n_faces, "images") as task:
+
+        def write(part: str, pixels: NDArray[np.uint8]) -> None:
+            X = session.features(pixels, batch_size=batch_size, advance=task.advance)
+            # Half precision halves what is written, and is far finer than the dropout's noise.
+            np.save(folder / f"{part}.npy", X.astype(np.float16))
+
+        write("validation", validation.pixels)
+        for position, view in enumerate(views):
+            write(f"view-{position}", view)
 
 
 def fit_head(
@@ -145,14 +208,16 @@ def fit_head(
     *,
     jobs: int | None = None,
     reporter: Reporter = SILENT,
-) -> DenseHead:
-    """Run `keras_training` on the files of a folder and read what it wrote."""
-    best = 0.0
+) -> TrainedHead:
+    """Run `keras_training` on what `write_views` left in a folder, and read what it wrote."""
+    (folder / "config.json").write_text(json.dumps(asdict(config)))
+    best = last = 0.0
     with reporter.task("training the dense head", config.epochs, "epochs") as task:
 
         def hear(line: str) -> None:
-            nonlocal best
-            best = max(best, json.loads(line)["accuracy"])
+            nonlocal best, last
+            last = json.loads(line)["accuracy"]
+            best = max(best, last)
             task.advance(status=f"best accuracy on PublicTest {best:.4f}")
 
         run_keras(
@@ -163,13 +228,14 @@ def fit_head(
             jobs=jobs or available_cpus(),
             hear=hear,
         )
-    reporter.note(f"head: its own accuracy on PublicTest is {best:.4f}")
+    kept = last if config.patience is None else best
+    reporter.note(f"head: its own accuracy on PublicTest is {kept:.4f}")
     return _read_head(folder / "head.npz", len(config.units))
 
 
-def _read_head(path: Path, n_layers: int) -> DenseHead:
+def _read_head(path: Path, n_layers: int) -> TrainedHead:
     with np.load(path) as arrays:
-        layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = [
-            (arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(n_layers)
-        ]
-    return DenseHead(tuple(layers))
+        *layers, answer = (
+            (arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(n_layers + 1)
+        )
+    return TrainedHead(DenseHead(tuple(layers)), answer)

@@ -17,7 +17,9 @@ nodes ``classifier/…``     all that follows the backbone: may compute on the C
 ``fer_fast.backbone_digest`` SHA-256 of the exported backbone
 ``fer_fast.parameters``    JSON object: how it was trained
 ``fer_fast.calibration``   JSON object: what was fitted, and the errors before and after
-``fer_fast.scores``        JSON object: ``protocol``, and what was scored under it
+``fer_fast.scores``        JSON object: ``protocol``, ``data`` (whose labels), ``test`` and
+                           ``test_deduplicated`` (what was scored with them); ``own_labels`` may
+                           hold the last three again, with the labels that the faces came with
 ``Image.*``, ``model_*``   as ONNX's metadata conventions have them
 ========================== =========================================================================
 

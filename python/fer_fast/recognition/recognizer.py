@@ -19,7 +19,6 @@ from fer_fast.errors import FerFastError, ParameterError
 from fer_fast.faces.image import PictureError, decode_picture, upright_rgb
 from fer_fast.recognition.crop import FACE_SIDE, RESAMPLING, face_crop
 from fer_fast.recognition.detect import FaceDetector
-from fer_fast.recognition.engine import ModelError
 from fer_fast.recognition.model import Device, ExpressionModel, ModelInfo
 from fer_fast.recognition.sources import Channels, from_array, read_file
 
@@ -152,7 +151,7 @@ class Recognizer:
 
     Examples
     --------
-    >>> recognizer = Recognizer()  # doctest: +SKIP
+    >>> recognizer = Recognizer()
     >>> for face in recognizer.predict("group.jpg"):  # doctest: +SKIP
     ...     print(face.box, face.label, face.margin)
     """
@@ -164,11 +163,6 @@ class Recognizer:
         device: Device = "cpu",
         threads: int | None = None,
     ) -> None:
-        if model is None and not BUNDLED_MODEL.is_file():
-            raise ModelError(
-                "this installation has no bundled model: name a model.onnx that "
-                "`fer-fast pipeline --out` wrote"
-            )
         if threads is None:
             threads = available_cpus()
         self._threads = threads

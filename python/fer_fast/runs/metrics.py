@@ -33,6 +33,7 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "history": list(result.search.history),
             "best_score": result.search.score,
             "stopped_by": result.search.stopped_by,
+            "judged_on": result.settings.judges,
         },
         "timings_s": result.timings,
         "data": {

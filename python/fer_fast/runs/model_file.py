@@ -10,7 +10,8 @@ from fer_fast.graph.trees import to_onnx
 from fer_fast.recognition.model import ModelInfo
 from fer_fast.runs.result import RunResult
 
-_PROTOCOL = "fitted on Training, decided and calibrated on PublicTest, scored on PrivateTest"
+_PROTOCOL = "fitted on Training, decided {}, calibrated on PublicTest, scored on PrivateTest"
+_DECIDED = {"out-of-bag": "out of bag", "public-test": "on PublicTest"}
 
 
 def save_model(path: Path, result: RunResult, run_id: str) -> None:
@@ -46,7 +47,7 @@ def model_info(result: RunResult, run_id: str) -> ModelInfo:
         parameters=result.settings.deciding(),
         calibration=result.calibration.as_dict(),
         scores={
-            "protocol": _PROTOCOL,
+            "protocol": _PROTOCOL.format(_DECIDED[result.settings.judges]),
             "data": result.dataset.label_set.title,
             "synthetic": result.dataset.synthetic,
             **{

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.feature_selection import f_regression, mutual_info_classif, mutual_info_regression
+from sklearn.utils import check_random_state
 
 from fer_fast.errors import ParameterError
-from fer_fast.selection.desirability import anova_f, scaled_scores
+from fer_fast.selection.desirability import anova_f, forest_scores, scaled_scores
 from fer_fast.selection.tables import categories, is_frame, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Score = Callable[[Any, NDArray[Any]], NDArray[np.float64]]
+
+FOREST_MEASURES = ("importances", "oob_gain")
+"""Desirabilities that a forest on all columns says."""
 
 _MOST_CATEGORIES = 255
 """Categories of one column that are looked at, the commonest first."""
@@ -30,7 +35,8 @@ def measure_desirability(
 
     Parameters
     ----------
-    measure : {"auto", "f_classif", "f_regression", "mutual_info"}, callable or array-like
+    measure : {"auto", "f_classif", "f_regression", "mutual_info", "importances", "oob_gain", \
+"flat"}, callable or array-like
         As `AntColonySelector` takes it.
     X : {ndarray, sparse matrix, data frame} of shape (n_rows, n_columns)
     y : ndarray of shape (n_rows,)
@@ -43,6 +49,11 @@ def measure_desirability(
     -------
     desirability : ndarray of shape (n_columns,), float64
     """
+    if isinstance(measure, str) and measure == "flat":
+        return np.ones(X.shape[1])
+    if isinstance(measure, str) and measure in FOREST_MEASURES:
+        scores = _score_by_forest(measure, X, y, is_regression, random_state)
+        return scaled_scores(scores)
     if isinstance(measure, str):
         score = _named(measure, is_regression=is_regression, random_state=random_state)
         return scaled_scores(_score_columns(score, X, y))
@@ -52,6 +63,32 @@ def measure_desirability(
         scores = scores[0] if isinstance(scores, tuple) else scores
         return scaled_scores(one_per_feature("desirability", scores, X.shape[1]))
     return one_per_feature("desirability", measure, X.shape[1])
+
+
+def _score_by_forest(
+    measure: Any,
+    X: Any,
+    y: NDArray[Any],
+    is_regression: bool,
+    random_state: Any,
+) -> NDArray[np.float64]:
+    """Score all columns at once, which must be numbers; missing ones are a value of their own."""
+    if is_regression and measure != "importances":
+        raise ParameterError(f"desirability is {measure!r}, which needs class labels")
+    try:
+        X = X.toarray() if issparse(X) else X
+        X = np.asarray(X, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"desirability is {measure!r}, which needs columns of numbers",
+            hint="choose 'auto', or encode the categories",
+        ) from None
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    if is_regression:
+        forest = RandomForestRegressor(90, max_features="sqrt", random_state=seed).fit(X, y)
+        importances: NDArray[np.float64] = forest.feature_importances_
+        return importances
+    return forest_scores(X, y, measure, random_state=seed)
 
 
 def one_per_feature(name: str, values: ArrayLike, n_features: int) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -93,11 +93,16 @@ class CrossValidation:
             scores = [self._attempt(X, columns, fold) for fold in self._folds]
         return float(np.mean(scores))
 
-    def holdout_score(
-        self, columns: NDArray[np.int64], train: NDArray[np.int64], test: NDArray[np.int64]
-    ) -> float:
-        """Score an estimator that was fitted on `train` for the rows of `test`."""
-        return _finite(self._evaluate(self._columns(columns), (train, test)), columns)
+    def scorer(
+        self,
+        columns: NDArray[np.int64],
+        train: NDArray[np.int64],
+        test: NDArray[np.int64],  # noqa: ARG002
+    ) -> Callable[[NDArray[np.int64]], float]:
+        """Fit an estimator on `train`, and return what scores it on some of the rows of `test`."""
+        X = self._columns(columns)
+        estimator = self._fit(X, train)
+        return lambda rows: _finite(self._score(estimator, X, rows), columns)
 
     def refuse_gaps(self) -> None:
         """Let the estimator refuse missing and infinite values, if it does not take them.
@@ -172,9 +177,11 @@ class CrossValidation:
 
     def _evaluate(self, X: Any, fold: Fold) -> Any:
         train, test = fold
-        estimator = self._fit(X, train)
-        params = _check_method_params(self._X, self._score_params, test)
-        return self._scorer(estimator, take_rows(X, test), self._y[test], **params)
+        return self._score(self._fit(X, train), X, test)
+
+    def _score(self, estimator: Any, X: Any, rows: NDArray[np.int64]) -> Any:
+        params = _check_method_params(self._X, self._score_params, rows)
+        return self._scorer(estimator, take_rows(X, rows), self._y[rows], **params)
 
     def _fit(self, X: Any, train: NDArray[np.int64]) -> Any:
         params = _check_method_params(self._X, self._fit_params, train)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
+
 from fer_fast.errors import ParameterError
-from fer_fast.selection.fitness import ForestFitness
+from fer_fast.selection.fitness import ForestFitness, score_probabilities
+from fer_fast.settings import SCORINGS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SCORINGS = ("brier", "accuracy", "f1_macro")
-"""What it can maximise, the default first."""
 
 
 class DefaultJudge:
@@ -26,7 +26,7 @@ class DefaultJudge:
     rows : ndarray of int64
         Those that it grows its forests on, and scores out of bag.
     scoring : str or None
-        One of `SCORINGS`; None for the first.
+        One of `settings.SCORINGS`; None for the first, brier.
     seed : int
         Of the forests.
     """
@@ -57,13 +57,19 @@ class DefaultJudge:
         """Hear which subsets the colony has credited."""
         self._fitness.next_iteration(credited)
 
-    def holdout_score(
+    def scorer(
         self, columns: NDArray[Any], train: NDArray[Any], test: NDArray[Any]
-    ) -> float:
-        """Score a forest grown on `train` for the rows of `test`."""
+    ) -> Callable[[NDArray[Any]], float]:
+        """Grow a forest on `train`, and return what scores it on some of the rows of `test`."""
         X, y = self._X, self._y
-        score = ForestFitness(X[train], y[train], X[test], y[test], **self._options)(columns)
-        assert isinstance(score, float)
+        fitness = ForestFitness(X[train], y[train], X[test], y[test], **self._options)
+        probabilities = np.zeros((len(y), len(fitness.classes_)))
+        probabilities[test] = fitness.predict_proba(columns)
+
+        def score(rows: NDArray[Any]) -> float:
+            said = probabilities[rows]
+            return score_probabilities(y[rows], said, fitness.classes_, fitness.scoring)
+
         return score
 
     def failures(self, *, has_best: bool) -> None:

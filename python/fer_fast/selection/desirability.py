@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.feature_selection import f_classif
 
 from fer_fast.errors import DataError
+from fer_fast.forest.hist_forest import HistForestClassifier
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -57,16 +58,50 @@ def anova_f(X: Any, y: ArrayLike) -> NDArray[np.float64]:
     return np.concatenate([np.empty(0), *blocks])
 
 
-def anova_desirability(X: Any, y: ArrayLike) -> NDArray[np.float64]:
-    """Return ``clip(F / Q99(F), 0.01, 1)``: `scaled_scores` of `anova_f`, with its parameters."""
-    return scaled_scores(anova_f(X, y))
+def forest_scores(
+    X: NDArray[np.float32],
+    y: ArrayLike,
+    measure: Literal["importances", "oob_gain"],
+    *,
+    n_estimators: int = 90,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+) -> NDArray[np.float64]:
+    """Return what a forest on all features says of each.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features), float32
+    y : array-like of shape (n_rows,)
+    measure : {"importances", "oob_gain"}
+        `HistForestClassifier`'s `feature_importances_`, or its `oob_feature_importances_`.
+    n_estimators, random_state, n_jobs
+        Of the forest.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_features,), float64
+        A feature that earns nothing out of bag may have less than 0.
+    """
+    forest = HistForestClassifier(
+        n_estimators,
+        oob_score=measure == "oob_gain",
+        random_state=random_state,
+        n_jobs=n_jobs,
+    ).fit(X, y)
+    out_of_bag = measure == "oob_gain"
+    scores: NDArray[np.float64] = (
+        forest.oob_feature_importances_ if out_of_bag else forest.feature_importances_
+    )
+    return scores
 
 
 def scaled_scores(scores: ArrayLike) -> NDArray[np.float64]:
-    """Return ``clip(s / Q99(s), 0.01, 1)`` for a score of any kind, higher being better.
+    """Return a desirability of the same order for a score of any kind, higher being better.
 
-    Dividing by the 99th percentile rather than by the maximum keeps one outstanding feature from
-    pushing all others to the floor.
+    With r the score over the 99th percentile of the positive ones it is r where r is at most 1,
+    ``1 + log(r)`` where it is more, and 0.01 where it is less than that. One outstanding feature
+    thus does not push all others to the floor, and yet the best are no equals.
 
     Parameters
     ----------
@@ -76,16 +111,20 @@ def scaled_scores(scores: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     desirability : ndarray of shape (n_features,), float64
-        Within [0.01, 1]; all at the floor where the percentile is 0 or less.
+        At least 0.01; all at the floor where no score is positive. An infinite score is one more
+        than the most desirable of the others.
     """
     scores = np.asarray(scores, dtype=np.float64)
     # A feature that is constant within every class and differs between them separates perfectly:
     # its F is infinite, and a percentile would pass that on to all others.
-    finite = scores[np.isfinite(scores)]
-    scale = float(np.quantile(finite, 0.99)) if finite.size else 0.0
-    ratio = scores / scale if scale > 0 else np.where(np.isposinf(scores), 1.0, 0.0)
-    desirability: NDArray[np.float64] = np.nan_to_num(ratio, nan=0.0, posinf=1.0)
-    return desirability.clip(FLOOR, 1.0)
+    is_positive = np.isfinite(scores) & (scores > 0)
+    desirability = np.full(scores.shape, FLOOR)
+    if is_positive.any():
+        ratio = np.log(scores[is_positive])
+        ratio -= np.log(np.quantile(scores[is_positive], 0.99))
+        desirability[is_positive] = np.where(ratio > 0, 1 + ratio, np.exp(ratio))
+    desirability[np.isposinf(scores)] = desirability.max() + 1
+    return desirability.clip(FLOOR)
 
 
 def _f_statistic(block: Any, y: NDArray[Any]) -> NDArray[np.float64]:
@@ -99,12 +138,3 @@ def _f_statistic(block: Any, y: NDArray[Any]) -> NDArray[np.float64]:
     # Rounding may leave a constant feature a tiny spread, and a meaningless F with it.
     statistic[np.ptp(block, axis=0) == 0] = np.nan
     return statistic
-
-
-def anova_ranking(F: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the features from the greatest F to the least, constant ones last.
-
-    Equal features keep their order.
-    """
-    ranking: NDArray[np.intp] = np.argsort(-np.nan_to_num(F, posinf=np.inf), kind="stable")
-    return ranking

@@ -16,14 +16,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from fer_fast._core import EvaluationCut, Forest
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.selection.residual import Residual
-from fer_fast.settings import SCORINGS, Engine, Scoring
+from fer_fast.settings import SCORINGS, Credit, Engine, Scoring
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-Credit = Literal["residual", "gain"]
-"""What a cut is judged by: what is left unexplained, or all there is to explain."""
 
 
 class ForestFitness:
@@ -41,8 +37,14 @@ class ForestFitness:
     X_val : ndarray of shape (n_val, n_features), float32, or None
         Real rows that no training row was made from. None scores every training row by the trees
         that did not draw it (out of bag), which flatters rows that have duplicates or synthetic
-        relatives.
+        relatives, unless `twin_groups` and `is_judged` say which.
     y_val : ndarray of shape (n_val,), or None
+    twin_groups : ndarray of shape (n_train,), int, or None
+        Rows of one number are twins: a tree that drew one of them scores none. Needs the native
+        engine, and no validation rows.
+    is_judged : ndarray of shape (n_train,), bool, or None
+        Which training rows are scored out of bag; the others, such as synthetic ones, are drawn
+        alone. None: all. Not with validation rows.
     engine : {"native", "sklearn"}
         "native" grows its forests on columns cut once into at most 64 bins, and no branch that no
         scored row reaches; "sklearn" is scikit-learn's `RandomForestClassifier`. Both draw and
@@ -100,6 +102,8 @@ class ForestFitness:
         X_val: NDArray[np.float32] | None = None,
         y_val: NDArray[Any] | None = None,
         *,
+        twin_groups: NDArray[np.integer] | None = None,
+        is_judged: NDArray[np.bool_] | None = None,
         engine: Engine = "native",
         n_estimators: int = 90,
         scoring: Scoring = "f1_macro",
@@ -112,6 +116,7 @@ class ForestFitness:
         n_jobs: int = 1,
     ) -> None:
         _check_rows(X_train, y_train, X_val, y_val)
+        _check_out_of_bag(twin_groups, is_judged, y_train, y_val, engine)
         if engine not in ("native", "sklearn"):
             raise ParameterError(f'unknown fitness engine {engine!r}: use "native" or "sklearn"')
         if scoring not in SCORINGS:
@@ -120,17 +125,11 @@ class ForestFitness:
         if class_weight not in (None, "balanced"):
             raise ParameterError(f'unknown class_weight {class_weight!r}: use None or "balanced"')
         n_train = len(X_train)
-        for name, value, low, high in (
-            ("n_estimators", n_estimators, 1, 2**20),
-            ("max_depth", 1 if max_depth is None else max_depth, 1, None),
-            ("min_samples_leaf", min_samples_leaf, 1, None),
-            ("random_state", random_state, 0, 2**32 - 1),
-            ("n_jobs", 1 if n_jobs == -1 else n_jobs, 1, 4096),
-        ):
-            if value < low:
-                raise ParameterError(f"{name} is {value}: use at least {low}")
-            if high is not None and value > high:
-                raise ParameterError(f"{name} is {value}: use at most {high}")
+        _check_range("n_estimators", n_estimators, 1, 2**20)
+        _check_range("max_depth", 1 if max_depth is None else max_depth, 1)
+        _check_range("min_samples_leaf", min_samples_leaf, 1)
+        _check_range("random_state", random_state, 0, 2**32 - 1)
+        _check_range("n_jobs", 1 if n_jobs == -1 else n_jobs, 1, 4096)
         self.scoring = scoring
         self.random_state = random_state
         self.n_features = int(X_train.shape[1])
@@ -138,6 +137,10 @@ class ForestFitness:
         self.credit = credit
         self._y_scored = y_train if y_val is None else y_val
         indicators = (self._y_scored[:, np.newaxis] == self.classes_).astype(np.float64)
+        if is_judged is not None:
+            # What has nothing to explain gives no credit.
+            indicators[~is_judged] = 0.0
+        self._is_judged = is_judged
         self._residual = Residual(indicators, self.predict_proba)
         params = {
             "n_estimators": n_estimators,
@@ -149,7 +152,7 @@ class ForestFitness:
             "n_jobs": n_jobs,
         }
         engine_class = _NativeForest if engine == "native" else _SklearnForest
-        self._forest: _Forest = engine_class(X_train, y_train, X_val, params)
+        self._forest: _Forest = engine_class(X_train, y_train, X_val, twin_groups, params)
         self._deadline: float | None = None
 
     @property
@@ -210,6 +213,7 @@ class ForestFitness:
         self._check(subset)
         residual = self._residual.values
         probabilities, credit = self._forest.evaluate(subset, self._seed(subset), residual)
+        self._leave_out(probabilities)
         if self.credit == "residual":
             self._residual.keep(subset, probabilities)
         return self._score(probabilities), credit
@@ -226,7 +230,7 @@ class ForestFitness:
         -------
         ndarray of shape (n_scored, n_classes), float64
             For the validation rows, or without them out of bag for the training rows; columns as in
-            `classes_`. NaN where no tree has a vote.
+            `classes_`. NaN where no tree has a vote, and for rows that are not judged.
 
         Raises
         ------
@@ -236,7 +240,13 @@ class ForestFitness:
             If the subset is empty or names a feature that does not exist.
         """
         self._check(subset)
-        return self._forest.probabilities(subset, self._seed(subset))
+        return self._leave_out(self._forest.probabilities(subset, self._seed(subset)))
+
+    def _leave_out(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Blank the rows that are not judged, in place."""
+        if self._is_judged is not None:
+            probabilities[~self._is_judged] = np.nan
+        return probabilities
 
     def _check(self, subset: NDArray[np.int64]) -> None:
         if len(subset) == 0 or subset.min() < 0 or subset.max() >= self.n_features:
@@ -257,14 +267,33 @@ class ForestFitness:
     def _score(self, probabilities: NDArray[np.float64]) -> float:
         # Out of bag, a row that every tree drew has no prediction.
         is_predicted = ~np.isnan(probabilities[:, 0])
-        probabilities, y_true = probabilities[is_predicted], self._y_scored[is_predicted]
-        if self.scoring == "brier":
-            is_true = y_true[:, np.newaxis] == self.classes_
-            return float(np.mean(np.sum(probabilities * (2 * is_true - probabilities), axis=1)))
-        y_pred = self.classes_[probabilities.argmax(axis=1)]
-        if self.scoring == "accuracy":
-            return float(accuracy_score(y_true, y_pred))
-        return float(f1_score(y_true, y_pred, average="macro", zero_division=0))
+        y_true = self._y_scored[is_predicted]
+        return score_probabilities(y_true, probabilities[is_predicted], self.classes_, self.scoring)
+
+
+def score_probabilities(
+    y_true: NDArray[Any],
+    probabilities: NDArray[np.float64],
+    classes: NDArray[Any],
+    scoring: Scoring,
+) -> float:
+    """Return how good some class probabilities are; `ForestFitness` describes the scorings.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n_rows,)
+    probabilities : ndarray of shape (n_rows, n_classes), float64
+    classes : ndarray of shape (n_classes,)
+        What the columns stand for.
+    scoring : {"brier", "accuracy", "f1_macro"}
+    """
+    if scoring == "brier":
+        is_true = y_true[:, np.newaxis] == classes
+        return float(np.mean(np.sum(probabilities * (2 * is_true - probabilities), axis=1)))
+    y_pred = classes[probabilities.argmax(axis=1)]
+    if scoring == "accuracy":
+        return float(accuracy_score(y_true, y_pred))
+    return float(f1_score(y_true, y_pred, average="macro", zero_division=0))
 
 
 class _Forest(Protocol):
@@ -273,6 +302,7 @@ class _Forest(Protocol):
         X_train: NDArray[np.float32],
         y_train: NDArray[Any],
         X_val: NDArray[np.float32] | None,
+        twin_groups: NDArray[np.integer] | None,
         params: dict[str, Any],
     ) -> None: ...
 
@@ -291,6 +321,7 @@ class _NativeForest:
         X_train: NDArray[np.float32],
         y_train: NDArray[Any],
         X_val: NDArray[np.float32] | None,
+        twin_groups: NDArray[np.integer] | None,
         params: dict[str, Any],
     ) -> None:
         classes, labels = np.unique(y_train, return_inverse=True)
@@ -311,6 +342,10 @@ class _NativeForest:
                 min_samples_leaf=params["min_samples_leaf"],
                 draws=params["max_samples"],
                 class_weights=weights,
+                # The forest wants them numbered below the rows.
+                twin_groups=None
+                if twin_groups is None
+                else np.unique(twin_groups, return_inverse=True)[1].astype(np.int64),
             )
         except ValueError as error:
             raise DataError(f"a forest cannot be grown on these rows: {error}") from error
@@ -336,8 +371,10 @@ class _SklearnForest:
         X_train: NDArray[np.float32],
         y_train: NDArray[Any],
         X_val: NDArray[np.float32] | None,
+        twin_groups: NDArray[np.integer] | None,
         params: dict[str, Any],
     ) -> None:
+        assert twin_groups is None
         self._X_train, self._y_train, self._X_val = X_train, y_train, X_val
         self._params = params
 
@@ -366,11 +403,42 @@ class _SklearnForest:
         """Do nothing: a fit of scikit-learn cannot be stopped from outside."""
 
 
+def _check_range(name: str, value: int, low: int, high: int | None = None) -> None:
+    if value < low:
+        raise ParameterError(f"{name} is {value}: use at least {low}")
+    if high is not None and value > high:
+        raise ParameterError(f"{name} is {value}: use at most {high}")
+
+
 def _check_credit(credit: Credit | None, engine: Engine) -> None:
     if credit not in (None, "residual", "gain"):
         raise ParameterError(f'unknown credit {credit!r}: use None, "residual" or "gain"')
     if credit and engine != "native":
         raise ParameterError('only the engine "native" knows what a feature earned: use it')
+
+
+def _check_out_of_bag(
+    twin_groups: NDArray[np.integer] | None,
+    is_judged: NDArray[np.bool_] | None,
+    y_train: NDArray[Any],
+    y_val: NDArray[Any] | None,
+    engine: Engine,
+) -> None:
+    for name, values in (("twin_groups", twin_groups), ("is_judged", is_judged)):
+        if values is None:
+            continue
+        if y_val is not None:
+            raise ParameterError(f"{name} is of rows scored out of bag: give no validation rows")
+        if values.shape != y_train.shape:
+            raise ParameterError(
+                f"{name} of shape {values.shape} does not match {len(y_train)} training rows"
+            )
+    if twin_groups is not None and engine != "native":
+        raise ParameterError(
+            'only the engine "native" keeps the twins of a drawn row apart: use it'
+        )
+    if is_judged is not None and not is_judged.any():
+        raise ParameterError("is_judged names no row: at least one must be scored")
 
 
 def _check_rows(

@@ -256,6 +256,6 @@ class NodeFitness:
         assert self._costs is not None
         return float(1 - self._costs[columns].sum() / self._costs.sum())
 
-    def _tell_judge(self, credited: list[NDArray[np.int64]]) -> None:
+    def _tell_judge(self, credited: Sequence[NDArray[np.int64]]) -> None:
         columns = [self._nodes.columns(subset) for subset in credited]
         self._judge.next_iteration(columns)  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,12 +16,15 @@ from sklearn.utils.validation import check_consistent_length
 
 from fer_fast._core import Colony
 from fer_fast.errors import ParameterError
+from fer_fast.selection.baselines import credit_elimination, k_best
 from fer_fast.selection.column_scores import measure_desirability, one_per_feature
 from fer_fast.selection.cross_validation import CrossValidation, make_folds
 from fer_fast.selection.default_judge import DefaultJudge
+from fer_fast.selection.fitness import ForestFitness
+from fer_fast.selection.holdout import HeldOut, score_held_out
 from fer_fast.selection.nodes import NodeFitness, make_nodes, subset_sizes
-from fer_fast.selection.rows import heuristic_rows, is_wide
-from fer_fast.selection.tables import take_rows
+from fer_fast.selection.rows import heuristic_rows, is_wide, split_rows
+from fer_fast.selection.tables import plain_matrix, take_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +32,13 @@ if TYPE_CHECKING:
     from fer_fast.selection.cross_validation import Fold
     from fer_fast.selection.selector import AntColonySelector
     from fer_fast.selection.watch import Watch
+
+
+_JUDGING_SHARE = 1 / 3
+"""Of the rows, where columns far outnumber them: finding a column takes more than judging it."""
+
+_ELIMINATION_TREES = 30
+"""Of each forest: there are dozens, and later ones mend what a small one misjudges."""
 
 
 @dataclass(frozen=True)
@@ -135,9 +146,7 @@ class Problem:
             If no subset could be judged.
         """
         selector = self._selector
-        folds = self._folds(rows)
-        # A forest scores all of its rows, out of bag.
-        seen, has_seen = heuristic_rows(rows, [test for _, test in folds] or [rows])
+        seen, folds, has_seen = self._apart(rows, self._folds(rows), random_state)
         desirability = self._measure_desirability(seen, random_state)
         seed = _seed(selector.random_state, random_state)
         judge = self._make_judge(rows, folds, seed)
@@ -166,8 +175,79 @@ class Problem:
             judge=judge,
             stop_reason=watch.ended_by or stop_reason,
             failures=failures,
-            is_blind=self._is_blind(len(rows), has_seen=has_seen),
+            is_blind=has_seen and self._may_be_blind(len(rows)),
         )
+
+    def _apart(
+        self, rows: NDArray[np.int64], folds: list[Fold], random_state: np.random.RandomState
+    ) -> tuple[NDArray[np.int64], list[Fold], bool]:
+        """Return the rows of the heuristic, the folds, and whether it sees rows that judge.
+
+        Where columns far outnumber rows, a third of the rows judges and the others are the
+        heuristic's: else whatever it picks looks good to the judge.
+        """
+        # A forest scores all of its rows, out of bag.
+        seen, has_seen = heuristic_rows(rows, [test for _, test in folds] or [rows])
+        if not (has_seen and folds and self._may_be_blind(len(rows))):
+            return seen, folds, has_seen
+        try:
+            seen, judging = split_rows(
+                _JUDGING_SHARE,
+                self.y,
+                rows,
+                self.groups,
+                is_classification=self.is_classification,
+                seed=random_state.randint(np.iinfo(np.int32).max),
+            )
+        except ValueError:
+            # Too few rows of a class, or groups: blindness is then told of.
+            return seen, folds, has_seen
+        judged = [(train, np.intersect1d(test, judging)) for train, test in folds]
+        return seen, [fold for fold in judged if len(fold[1])], False
+
+    def hold_out(self, found: Found, rows: NDArray[np.int64], held: NDArray[np.int64]) -> HeldOut:
+        """Score on the `held` rows what a search on `rows` found, and simple answers."""
+        return score_held_out(
+            lambda columns: found.judge.scorer(columns, rows, held),
+            found.columns,
+            {} if self._costs is not None else self._simple_answers(rows, int(found.chosen.sum())),
+            held,
+            self.y if self.is_classification else None,
+        )
+
+    def _simple_answers(
+        self, rows: NDArray[np.int64], k: int
+    ) -> dict[str, Callable[[], NDArray[np.int64]]]:
+        """Return ways to choose `k` nodes on some rows, each of which gives columns."""
+        X, y = take_rows(self.X, rows), self.y[rows]
+
+        def best(measure: str) -> NDArray[np.int64]:
+            scores = measure_desirability(
+                measure, X, y, is_regression=self.is_regression, random_state=0
+            )
+            return self._nodes.columns(k_best(self._nodes.greatest(scores), k))
+
+        answers: dict[str, Callable[[], NDArray[np.int64]]] = {
+            "k_best": lambda: best("f_regression" if self.is_regression else "f_classif")
+        }
+        numbers = plain_matrix(X)
+        if numbers is not None:
+            answers["importances"] = lambda: best("importances")
+            if self.is_classification:
+                answers["credit_elimination"] = lambda: self._eliminate(numbers, y, k)
+        return answers
+
+    def _eliminate(self, X: NDArray[np.float32], y: NDArray[Any], k: int) -> NDArray[np.int64]:
+        forest = ForestFitness(
+            X,
+            y,
+            n_estimators=_ELIMINATION_TREES,
+            scoring="brier",
+            credit="residual",
+            n_jobs=effective_n_jobs(self._selector.n_jobs),
+        )
+        judge = NodeFitness(forest, self._nodes)
+        return self._nodes.columns(credit_elimination(judge, self._nodes.n_nodes, [k])[k])
 
     def _folds(self, rows: NDArray[np.int64]) -> list[Fold]:
         if self._selector.estimator is None:
@@ -194,29 +274,34 @@ class Problem:
     def _measure_desirability(
         self, seen: NDArray[np.int64], random_state: np.random.RandomState
     ) -> NDArray[np.float64]:
+        measure = self._selector.desirability
+        if isinstance(measure, str) and measure == "auto" and self._selector.estimator is None:
+            measure = "importances"
         return measure_desirability(
-            self._selector.desirability,
+            measure,
             self.X if len(seen) == len(self.y) else take_rows(self.X, seen),
             self.y[seen],
             is_regression=self.is_regression,
             random_state=random_state,
         )
 
-    def _is_blind(self, n_rows: int, *, has_seen: bool) -> bool:
+    def _may_be_blind(self, n_rows: int) -> bool:
         measure = self._selector.desirability
-        is_measured = isinstance(measure, str) or callable(measure)
-        return is_measured and has_seen and is_wide(n_rows, self.X.shape[1])
+        is_measured = callable(measure) or (isinstance(measure, str) and measure != "flat")
+        return is_measured and is_wide(n_rows, self.X.shape[1])
 
     def _make_colony(
         self, desirability: NDArray[np.float64], seed: int, deposit: Literal["best", "credit"]
     ) -> Colony:
         selector = self._selector
         usefulness = self._nodes.greatest(desirability)
-        if self._costs is not None:
-            usefulness = usefulness / self._nodes.total(self._costs)
+        price = 1.0 if self._costs is None else self._nodes.total(self._costs)
+        # Credit unlearns what a heuristic that sees columns one by one only supposes.
+        is_hint = deposit == "credit"
         least, most = self._sizes
         return Colony(
-            usefulness,
+            (np.ones_like(usefulness) if is_hint else usefulness) / price,
+            tau0=usefulness if is_hint else None,
             n_ants=selector.n_ants,
             alpha=selector.alpha,
             beta=selector.beta,

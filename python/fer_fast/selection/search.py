@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import accumulate
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from fer_fast.errors import ParameterError
 from fer_fast.faces.dataset import Rows
 from fer_fast.faces.splitting import stratified_parts
 from fer_fast.progress import Reporter
+from fer_fast.selection.desirability import forest_scores, scaled_scores
 from fer_fast.selection.fitness import ForestFitness
 from fer_fast.settings import ColonySettings, FitnessSettings, ForestSettings, RunSettings
 
@@ -64,9 +66,9 @@ class Search:
     Attributes
     ----------
     subset : ndarray of shape (n_selected,), int64
-        The best subset found, ascending.
+        The colony's answer, ascending.
     score : float
-        The score by which it was chosen.
+        What the fitness says of it.
     history : sequence of mappings
         One per iteration, as `Colony.history` describes.
     stopped_by : str
@@ -79,23 +81,40 @@ class Search:
     stopped_by: str
 
 
+@dataclass(frozen=True)
+class TrainingRows(Rows):
+    """Rows that forests are grown on: those of real faces, then synthetic ones.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n_real,), int64
+        The number of each real row's image, from 0: equal ones show the same face.
+    """
+
+    images: NDArray[np.int64]
+
+
 def make_fitness(
-    training: Rows,
-    validation: Rows,
+    training: TrainingRows,
+    validation: Rows | None,
     judge: FitnessSettings,
     forest: ForestSettings,
     *,
+    deposit: Literal["best", "credit"],
     seed: int,
     n_jobs: int = 1,
 ) -> ForestFitness:
-    """Return what judges a subset.
+    """Return what judges a subset, and says what its features earned if ants deposit that.
 
     Parameters
     ----------
-    training, validation : Rows
-        Training's, balanced, and PublicTest's.
+    training : TrainingRows
+    validation : Rows or None
+        Faces that show none of Training's. None: the real training rows judge, each by the trees
+        that drew none of its image.
     judge : FitnessSettings
     forest : ForestSettings
+    deposit : {"best", "credit"}
     seed : int
         Of the rows and of every forest.
     n_jobs : int
@@ -104,40 +123,116 @@ def make_fitness(
     Raises
     ------
     ParameterError
-        If so many rows cannot be drawn class by class.
+        If so many rows cannot be drawn class by class, or none of them is real where they judge.
     """
     chosen = _fitness_rows(training.y, judge.fitness_rows, seed)
-    out_of_bag = judge.judged_on == "out-of-bag"
     return ForestFitness(
         training.X[chosen],
         training.y[chosen],
-        None if out_of_bag else validation.X,
-        None if out_of_bag else validation.y,
+        *(() if validation is None else (validation.X, validation.y)),
+        **(_out_of_bag(training, chosen) if validation is None else {}),
         engine=judge.fitness,
         n_estimators=forest.trees,
         scoring=judge.scoring,
+        credit=judge.credit if deposit == "credit" else None,
         max_depth=judge.fitness_depth,
         random_state=seed,
         n_jobs=n_jobs,
     )
 
 
+def _out_of_bag(training: TrainingRows, chosen: NDArray[np.intp] | slice) -> dict[str, Any]:
+    """Return which rows are twins, and which are judged."""
+    n_real = len(training.images)
+    n_synthetic = len(training.y) - n_real
+    # A synthetic row is nobody's twin.
+    own = training.images.max() + 1 + np.arange(n_synthetic)
+    groups = np.concatenate([training.images, own])
+    is_real = (np.arange(len(groups)) < n_real)[chosen]
+    if not is_real.any():
+        raise ParameterError(
+            f"fitness_rows is {len(is_real)}, all of them synthetic, and only real rows judge",
+            hint="draw more",
+        )
+    return {"twin_groups": groups[chosen], "is_judged": is_real if n_synthetic else None}
+
+
+def measure_desirability(
+    F: NDArray[np.float64],
+    training: TrainingRows,
+    settings: ColonySettings,
+    forest: ForestSettings,
+    run: RunSettings,
+    *,
+    deposit: Literal["best", "credit"],
+) -> NDArray[np.float64]:
+    """Return how useful each feature looks by itself on the real training rows.
+
+    Parameters
+    ----------
+    F : ndarray of shape (n_features,), float64
+        `desirability.anova_f` of those rows.
+    training : TrainingRows
+    settings : ColonySettings
+    forest : ForestSettings
+    run : RunSettings
+    deposit : {"best", "credit"}
+        What "auto" depends on.
+
+    Returns
+    -------
+    ndarray of shape (n_features,), float64
+    """
+    measure = settings.desirability
+    if measure == "auto":
+        # Credit tells more than a hint does: what a hint has is soon earned, what it lacks is not.
+        measure = "flat" if deposit == "credit" else "f_classif"
+    if measure == "flat":
+        return np.ones(len(F))
+    if measure == "f_classif":
+        return scaled_scores(F)
+    n_real = len(training.images)
+    return scaled_scores(
+        forest_scores(
+            training.X[:n_real],
+            training.y[:n_real],
+            measure,
+            n_estimators=forest.trees,
+            random_state=run.seed,
+            n_jobs=run.jobs,
+        )
+    )
+
+
 def make_colony(
-    desirability: NDArray[np.float64], settings: ColonySettings, *, seed: int
+    desirability: NDArray[np.float64],
+    settings: ColonySettings,
+    *,
+    deposit: Literal["best", "credit"],
+    seed: int,
 ) -> Colony:
-    """Return a colony that has not yet searched."""
+    """Return a colony that has not yet searched.
+
+    Where the best subset is reinforced, desirability guides the ants to the end. Where they deposit
+    credit it is a trail to begin with, which they may unlearn: a heuristic that sees features one
+    by one would go on to favour those that say the same.
+    """
     n_features = len(desirability)
     min_features = min(settings.min_features or 1, n_features)
     largest = settings.max_features or n_features
     if settings.max_features is None:
         largest = max(min_features, (n_features + 1) // 2)
+    is_credit = deposit == "credit"
     return Colony(
-        desirability,
+        np.ones(n_features) if is_credit else desirability,
+        tau0=desirability if is_credit else None,
         n_ants=settings.ants,
         alpha=settings.alpha,
         beta=settings.beta,
         q0=settings.q0,
         rho=settings.rho,
+        deposit=deposit,
+        sizes=settings.sizes,
         min_features=min_features,
         max_features=min(largest, n_features),
         seed=seed,
@@ -161,6 +256,7 @@ def search(
     settings: ColonySettings,
     run: RunSettings,
     *,
+    deposit: Literal["best", "credit"],
     reporter: Reporter,
 ) -> Search:
     """Let a colony search, and report how it goes.
@@ -172,15 +268,17 @@ def search(
     ParameterError
         If the time budget ended before the first evaluation did.
     """
-    colony = make_colony(desirability, settings, seed=run.seed)
+    colony = make_colony(desirability, settings, deposit=deposit, seed=run.seed)
     if settings.time_budget is not None:
         fitness.deadline = time.monotonic() + settings.time_budget
-    with reporter.task("searching", settings.ants * settings.iterations, "ants") as task:
+    # Up to each iteration: while sizes are annealed, their numbers of ants differ.
+    n_ants = [0, *accumulate(map(colony.ants_of, range(settings.iterations)))]
+    with reporter.task("searching", n_ants[-1], "ants") as task:
         settled = 0
 
         def report(event: Evaluation) -> None:
             nonlocal settled
-            done = event.iteration * event.n_ants + event.settled
+            done = n_ants[event.iteration] + event.settled
             status = f"iteration {event.iteration + 1}/{settings.iterations}"
             if event.best_score is not None:
                 status += f" · best {event.best_score:.4f} with {event.best_size:,} features"
@@ -199,9 +297,22 @@ def search(
         # Evaluations that the colony left behind would keep their cores busy.
         fitness.deadline = time.monotonic()
         raise SelectionInterrupted(colony, len(desirability))
-    if colony.best_subset is None or colony.best_score is None:
-        raise ParameterError(
-            f"time_budget is {settings.time_budget:g} s, which ended before the first evaluation: "
-            "give it more"
-        )
-    return Search(colony.best_subset, colony.best_score, colony.history, stopped_by)
+    return _found(colony, fitness, settings, stopped_by)
+
+
+def _found(colony: Colony, fitness: Fitness, settings: ColonySettings, stopped_by: str) -> Search:
+    subset, score = colony.answer, colony.best_score
+    if subset is None:
+        if stopped_by == "time_budget":
+            ended = f"time_budget is {settings.time_budget:g} s"
+            missing = "the first evaluation of a subset that is small enough"
+        else:
+            ended = f"iterations is {settings.iterations}"
+            missing = "the sizes were annealed down to the largest subset"
+        raise ParameterError(f"{ended}, which ended before {missing}: give it more")
+    if score is None:
+        # The features of most pheromone, which no ant has taken together.
+        fitness.deadline = None
+        judged = fitness(subset)
+        score = judged[0] if isinstance(judged, tuple) else judged
+    return Search(subset, score, colony.history, stopped_by)

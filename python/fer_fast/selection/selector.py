@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -18,10 +18,9 @@ from sklearn.base import (
 )
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectorMixin
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import (
@@ -30,11 +29,18 @@ from sklearn.utils.validation import (
 )
 
 from fer_fast._core import Evaluation
+from fer_fast.selection.constraints import CONSTRAINTS
 from fer_fast.selection.problem import Found, Problem
 from fer_fast.selection.rows import set_aside
 from fer_fast.selection.stability import frequency, search_halves, stability
 from fer_fast.selection.tables import checked, is_frame, refuses_gaps, take_columns
-from fer_fast.selection.warning_types import BLIND_JUDGE, BlindJudgeWarning, PartialResultWarning
+from fer_fast.selection.warning_types import (
+    BLIND_JUDGE,
+    BlindJudgeWarning,
+    PartialResultWarning,
+    SimplerAnswerWarning,
+    simpler_answers,
+)
 from fer_fast.selection.watch import Watch
 
 if TYPE_CHECKING:
@@ -107,15 +113,20 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
     holdout : float, array-like of int or bool, or None, default=None
         Rows that neither the heuristic nor the search sees, for `holdout_score_`: a share of them,
         drawn by class or by the splitter's `groups`, or row numbers, or a mask.
-    desirability : {"auto", "f_classif", "f_regression", "mutual_info"}, callable or array-like of \
-shape (n_features,), default="auto"
-        How useful each feature looks by itself. "auto" is "f_regression" for a regressor and
-        "f_classif" for all else. The named ones score a column on the rows that have it, and one of
-        categories by its best category. A callable takes (X, y) and returns a score per feature, or
-        a tuple that begins with them, as the score functions of `sklearn.feature_selection` do.
-        Scores are divided by their 99th percentile and clipped to [0.01, 1]. An array is taken as
-        it is: finite, at least 0, not all 0. All but an array see the rows that no fold of `cv`
-        holds out, if that is half of them, as with one validation split; else all rows.
+    desirability : {"auto", "f_classif", "f_regression", "mutual_info", "importances", "oob_gain", \
+"flat"}, callable or array-like of shape (n_features,), default="auto"
+        How useful each feature looks by itself. "auto" is "importances" without an estimator,
+        "f_regression" for a regressor and "f_classif" for all else. "importances" and "oob_gain"
+        ask one forest on all columns, which must be numbers, in bag and out of bag; "flat" is the
+        same for all. The other named ones score a column on the rows that have it, and one of
+        categories by its best category. A callable takes (X, y) and returns a score per feature,
+        or a tuple that begins with them, as the score functions of `sklearn.feature_selection` do.
+        A score is divided by the 99th percentile of the positive ones; of what exceeds 1 its
+        logarithm is added to 1, and 0.01 is the least. An array is taken as it is: finite, at least
+        0, not all 0. All but an array see the rows that no fold of `cv` holds out, if that is half
+        of them, as with one validation split; where columns far outnumber rows, two thirds, and
+        then the others alone score; else all rows. Without an estimator it is where the
+        pheromone begins, which ants may unlearn, else in each feature's weight to the end.
     n_colonies : int or None, default=None
         Further searches, each on a random half of the rows, for `stability_`.
     n_jobs : int or None, default=None
@@ -148,6 +159,11 @@ shape (n_features,), default="auto"
     holdout_score_ : float
         Only with `holdout`: the score for those rows of an estimator fitted on the kept features of
         all other rows. NaN, with a warning, if that failed.
+    holdout_baselines_ : dict of str to float
+        Only with `holdout`: the same for as many features by simpler means, "k_best" by F,
+        "importances" of one forest, and "credit_elimination", recursive elimination of what earns
+        least in a forest; where columns or labels do not allow it, or with `costs`, fewer. Where
+        one is better than the search beyond noise, a `SimplerAnswerWarning` says so.
     stability_ : float
         Only with `n_colonies`: how alike their subsets are, corrected for chance, by Nogueira et
         al. (2018); 1 is the same subset each time, about 0 what chance gives.
@@ -195,42 +211,7 @@ shape (n_features,), default="auto"
     array(['petal width (cm)'], dtype=object)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "estimator": [None, HasMethods(["fit"])],
-        "n_features_to_select": [
-            None,
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="right"),
-        ],
-        "n_ants": [Interval(Integral, 1, None, closed="left")],
-        "n_iterations": [Interval(Integral, 1, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "q0": [Interval(Real, 0, 1, closed="both")],
-        "rho": [Interval(Real, 0, 1, closed="both")],
-        "phi": [Interval(Real, 0, 1, closed="both")],
-        "min_features": [Interval(Integral, 1, None, closed="left")],
-        "max_features": [None, Interval(Integral, 1, None, closed="left")],
-        "feature_groups": [None, "array-like"],
-        "fixed": [None, "array-like"],
-        "forbidden": [None, "array-like"],
-        "costs": [None, "array-like"],
-        "scoring": [None, StrOptions(set(get_scorer_names())), callable],
-        "cv": ["cv_object"],
-        "error_score": [StrOptions({"raise"}), Real],
-        "holdout": [None, Interval(Real, 0, 1, closed="neither"), "array-like"],
-        "desirability": [
-            StrOptions({"auto", "f_classif", "f_regression", "mutual_info"}),
-            callable,
-            "array-like",
-        ],
-        "n_colonies": [None, Interval(Integral, 2, None, closed="left")],
-        "n_jobs": [None, Integral],
-        "time_budget": [None, Interval(Real, 0, None, closed="left")],
-        "callbacks": [None, list],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def __init__(
         self,
@@ -346,7 +327,7 @@ shape (n_features,), default="auto"
         if found.is_blind and self.holdout is None:
             said.append((BlindJudgeWarning, BLIND_JUDGE))
         if len(held):
-            self._score_holdout(found, rows, held, said)
+            self._score_holdout(problem, found, rows, held, said)
         if self.n_colonies is not None and self.stop_reason_ != "interrupted":
             self._measure_stability(problem, rows, random_state, said)
         if self.stop_reason_ == "interrupted":
@@ -384,11 +365,20 @@ shape (n_features,), default="auto"
         self.stop_reason_ = found.stop_reason
 
     def _score_holdout(
-        self, found: Found, rows: NDArray[np.int64], held: NDArray[np.int64], said: Said
+        self,
+        problem: Problem,
+        found: Found,
+        rows: NDArray[np.int64],
+        held: NDArray[np.int64],
+        said: Said,
     ) -> None:
-        self.holdout_score_ = float("nan")
+        self.holdout_score_, self.holdout_baselines_ = float("nan"), {}
         try:
-            self.holdout_score_ = found.judge.holdout_score(found.columns, rows, held)
+            report = problem.hold_out(found, rows, held)
+            self.holdout_score_, self.holdout_baselines_ = report.score, report.baselines
+            said += [(FitFailedWarning, failure) for failure in report.failures]
+            if report.better:
+                said.append((SimplerAnswerWarning, simpler_answers(report.score, report.better)))
         except KeyboardInterrupt:
             if self.stop_reason_ == "interrupted":
                 raise

@@ -49,6 +49,17 @@ def numbers(X: Any, column: int) -> NDArray[np.float64] | None:
         return None
 
 
+def plain_matrix(X: Any) -> NDArray[np.float32] | None:
+    """Return a table of finite numbers as an array; None if it is sparse, or none of these."""
+    if issparse(X):
+        return None
+    try:
+        matrix = np.asarray(X, dtype=np.float32)
+    except (TypeError, ValueError):
+        return None
+    return matrix if np.isfinite(matrix).all() else None
+
+
 def categories(X: Any, column: int) -> NDArray[np.int64]:
     """Return a number for each row's category in a frame's column; missing is one of its own."""
     series = _safe_indexing(X, column, axis=1)

@@ -1,5 +1,9 @@
 """What a search may have to say about its result."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 
 class PartialResultWarning(UserWarning):
     """Ctrl-C ended a search early: the selector holds the best subset found until then."""
@@ -7,6 +11,19 @@ class PartialResultWarning(UserWarning):
 
 class BlindJudgeWarning(UserWarning):
     """The heuristic saw the rows that judge, of which there are few: all subsets look good."""
+
+
+class SimplerAnswerWarning(UserWarning):
+    """On rows that no search saw, a simpler way to choose as many features does better."""
+
+
+def simpler_answers(score: float, better: Mapping[str, float]) -> str:
+    """Return what a `SimplerAnswerWarning` says."""
+    names = " and ".join(f"{name} {other:.4g}" for name, other in better.items())
+    return (
+        f"on the rows held out the chosen features score {score:.4g}, and as many by simpler means "
+        f"score more, beyond noise: {names}; holdout_baselines_ has all of them"
+    )
 
 
 BLIND_JUDGE = (

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from fer_fast.settings.knob import Knob, knobs
-from fer_fast.settings.presets import PRESETS
+from fer_fast.settings.presets import ABOUT, PRESETS
 from fer_fast.settings.sections import SECTIONS, Section
 
 _HEAD = """\
@@ -47,7 +47,7 @@ def _row(one: Knob) -> list[str]:
 
 def _preset(name: str) -> str:
     rows = [[f"`{one}`", _as_text(value)] for one, value in PRESETS[name].items()]
-    return f"### {name}\n\n{_table(['key', 'value'], rows)}\n"
+    return f"### {name}\n\n{ABOUT[name]}\n\n{_table(['key', 'value'], rows)}\n"
 
 
 def _as_text(value: object) -> str:

@@ -25,8 +25,12 @@ mantissa; fp16 stores weights and activations in half precision.
 """
 Balance = Literal["smote", "none"]
 Engine = Literal["native", "sklearn"]
-Scoring = Literal["f1_macro", "accuracy", "brier"]
-Judges = Literal["public-test", "out-of-bag"]
+Scoring = Literal["brier", "accuracy", "f1_macro"]
+Judges = Literal["auto", "out-of-bag", "public-test"]
+Deposit = Literal["auto", "credit", "best"]
+Sizes = Literal["learned", "annealed"]
+Credit = Literal["residual", "gain"]
+Desirability = Literal["auto", "f_classif", "importances", "oob_gain", "flat"]
 
 POOLINGS: tuple[str, ...] = get_args(Pooling)
 DEVICES: tuple[str, ...] = get_args(Device)
@@ -181,6 +185,21 @@ class ColonySettings(Section):
         high=1,
     )
     rho: float = knob(0.2, "evaporation of the pheromone per iteration", metavar="R", low=0, high=1)
+    desirability: Desirability = knob(
+        "auto",
+        "how useful each feature looks by itself: ANOVA's F, what one forest on all of them makes "
+        "of it in bag or out of bag, or the same for all; where credit is deposited it is the "
+        "first trail, which ants may unlearn; auto: flat with credit, else f_classif",
+    )
+    deposit: Deposit = knob(
+        "auto",
+        "what marks a feature: its credit in each ant's forest, or being in the best subset so "
+        "far; auto: credit, with --fitness sklearn best",
+    )
+    sizes: Sizes = knob(
+        "learned",
+        "annealed begins with all features, half of them and so on down to the largest subset",
+    )
     min_features: int | None = knob(None, "smallest subset", metavar="N", low=1, unset="1")
     max_features: int | None = knob(
         None,
@@ -224,11 +243,19 @@ class FitnessSettings(Section):
         low=1,
         unset="no limit",
     )
-    scoring: Scoring = knob("f1_macro", "what an evaluation maximises")
+    scoring: Scoring = knob(
+        "brier", "what an evaluation maximises; brier is 1 minus the Brier score"
+    )
+    credit: Credit = knob(
+        "residual",
+        "what a feature earns credit by: what the ants before have left unexplained, or all that "
+        "there is to explain",
+    )
     judged_on: Judges = knob(
-        "public-test",
-        "the rows that score a subset; out-of-bag are Training rows, and need --balance none and "
-        "no head",
+        "auto",
+        "the rows that score a subset: real Training rows by the trees that drew no copy of them, "
+        "or PublicTest's but for copies of Training rows; auto: out-of-bag, with a head or "
+        "--fitness sklearn public-test",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from fer_fast.errors import ParameterError
 from fer_fast.settings.knob import knobs
@@ -67,15 +67,51 @@ class Settings(
                 hint="its features are the mean over the face and its mirror image already, so "
                 "choose one of the two",
             )
-        if self.judged_on == "out-of-bag":
-            for name, plain in (("balance", "none"), ("mirror", False), ("head", "none")):
-                value = getattr(self, name)
-                if value != plain:
-                    raise ParameterError(
-                        f"judged_on is 'out-of-bag' and {name} is {value!r}",
-                        hint=f"Training rows judge only where {name} is {plain!r}, so choose that "
-                        "or judge on 'public-test'",
-                    )
+        for is_wrong, names, hint in self._exclusions():
+            if is_wrong:
+                said = " and ".join(f"{name} is {getattr(self, name)!r}" for name in names)
+                raise ParameterError(said, hint=hint)
+
+    def _exclusions(self) -> tuple[tuple[bool, tuple[str, ...], str], ...]:
+        is_native = self.fitness == "native"
+        return (
+            (
+                self.judged_on == "out-of-bag" and self.head != "none",
+                ("judged_on", "head"),
+                "a head knows the Training rows by heart, so judge on 'public-test'",
+            ),
+            (
+                self.judged_on == "out-of-bag" and not is_native,
+                ("judged_on", "fitness"),
+                "only the native forest keeps copies of a drawn row from judging, so choose it or "
+                "judge on 'public-test'",
+            ),
+            (
+                self.deposit == "credit" and not is_native,
+                ("deposit", "fitness"),
+                "only the native forest says what a feature earned, so choose it or deposit 'best'",
+            ),
+            (
+                self.sizes == "annealed" and self.deposited == "best",
+                ("sizes", "deposit", "fitness"),
+                "only credit tells the features of a large subset apart, so let sizes be 'learned'",
+            ),
+        )
+
+    @property
+    def deposited(self) -> Literal["best", "credit"]:
+        """What the ants deposit: what was asked for, or else credit where the judge gives it."""
+        if self.deposit == "auto":
+            return "credit" if self.fitness == "native" else "best"
+        return self.deposit
+
+    @property
+    def judges(self) -> Literal["out-of-bag", "public-test"]:
+        """The rows that score a subset: those asked for, or else Training's where they can."""
+        if self.judged_on == "auto":
+            can_judge = self.head == "none" and self.fitness == "native"
+            return "out-of-bag" if can_judge else "public-test"
+        return self.judged_on
 
     def deciding(self) -> dict[str, Any]:
         """Return, by name and as JSON types, what decides the result but for paths.

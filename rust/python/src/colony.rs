@@ -7,12 +7,12 @@
 
 use std::iter::zip;
 
-use fer_fast_colony::{Colony, Deposit, Judgement, Parameters};
+use fer_fast_colony::{Colony, Deposit, Parameters};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
-use crate::convert::{float_vector, natural, subset_array, subset_arrays, summary_dict};
+use crate::convert::{float_vector, judgement, natural, subset_array, subset_arrays, summary_dict};
 use crate::errors::{ParameterError, from_colony};
 use crate::parameters::{deposit_named, parameter_dict, range_dict, sizes_named};
 use crate::request::Request;
@@ -421,6 +421,11 @@ impl PyColony {
         self.0.core(py).parameters().n_ants
     }
 
+    /// Return the number of ants of an iteration, counted from 0.
+    fn ants_of(&self, py: Python<'_>, iteration: usize) -> usize {
+        self.0.core(py).ants_of(iteration)
+    }
+
     /// All parameters but `desirability` and `tau0`, by the constructor's keywords.
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -484,14 +489,6 @@ impl PyColony {
                 .map_or("None".into(), |best| best.score.to_string()),
         )
     }
-}
-
-fn judgement(score: f64, credit: Option<&Bound<'_, PyAny>>) -> PyResult<Judgement> {
-    let credit = credit.map(|credit| float_vector("a credit", credit));
-    Ok(Judgement {
-        score,
-        credit: credit.transpose()?,
-    })
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

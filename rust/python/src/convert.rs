@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 
-use fer_fast_colony::{IterationSummary, Subset};
+use fer_fast_colony::{IterationSummary, Judgement, Subset};
 use fer_fast_forest::{Error, Matrix};
 use numpy::ndarray::Array2;
 use numpy::{
@@ -122,4 +122,13 @@ pub fn to_python(error: Error) -> PyErr {
         Error::Stopped => EvaluationCut::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }
+}
+
+/// Take over what a judge says of a subset.
+pub fn judgement(score: f64, credit: Option<&Bound<'_, PyAny>>) -> PyResult<Judgement> {
+    let credit = credit.map(|credit| float_vector("a credit", credit));
+    Ok(Judgement {
+        score,
+        credit: credit.transpose()?,
+    })
 }

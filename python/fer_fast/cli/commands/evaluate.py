@@ -16,6 +16,7 @@ from fer_fast.cli.commands.predict import add_model_options
 from fer_fast.cli.interrupt import keeping
 from fer_fast.cli.options import add_out_option, as_path
 from fer_fast.errors import ParameterError
+from fer_fast.settings import DataSettings
 from fer_fast.storage.files import atomic_write
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data", type=as_path, required=True, metavar="PATH", help="the labelled data set"
+    )
+    group.add_argument(
+        "--labels",
+        metavar="ferplus=CSV",
+        help="FER+'s fer2013new.csv: score on its majority votes (default: the data's own)",
     )
     group.add_argument(
         "--split",
@@ -86,14 +92,16 @@ def _answers(
     import numpy as np
 
     from fer_fast.faces.dataset import SPLIT_NAMES
+    from fer_fast.faces.ferplus import with_ferplus_labels
     from fer_fast.faces.loading import load_faces
     from fer_fast.recognition.evaluation import Answers, ask, find_labelled_pictures
 
     path: Path = options.data
+    votes = DataSettings(labels=options.labels).ferplus
     pictures = None
     if path.is_dir():
         pictures = find_labelled_pictures(path, recognizer.info.labels, reporter=reporter)
-    if pictures is not None:
+    if pictures is not None and votes is None:
         with reporter.task("Looking at pictures", len(pictures.paths), "pictures") as task:
             answers = ask(recognizer, pictures, faces=options.faces, advance=task.advance)
         return answers, f"every picture, faces={options.faces}"
@@ -107,13 +115,15 @@ def _answers(
             f"the model was fitted on this data set's Training rows: {options.split} says more "
             "about its memory than about its worth"
         )
+    if votes is not None:
+        dataset = with_ferplus_labels(dataset, votes, reporter=reporter)
     splits = {name: split for split, name in SPLIT_NAMES.items()}
     rows = (
         np.arange(len(dataset)) if options.split == "all" else dataset.rows(splits[options.split])
     )
     names = [dataset.class_names[label] for label in dataset.labels[rows]]
     answers = Answers(recognizer.probabilities(dataset.pixels[rows]), names)
-    return answers, f"{options.split} rows"
+    return answers, f"{options.split} rows, {dataset.label_set.title}'s labels"
 
 
 def _say_what_is_left_out(evaluation: Evaluation, reporter: Reporter) -> None:

@@ -1,6 +1,6 @@
 """Run every stage, from faces to a test accuracy.
 
-Fits on Training, decides on PublicTest and reports on PrivateTest, with and without the faces
+Fits on Training, calibrates on PublicTest and reports on PrivateTest, with and without the faces
 whose exact image stands in another split. With --out, a run that was killed goes on by --resume.
 """
 
@@ -158,7 +158,7 @@ def _run_one(
                 reporter=reporter,
             )
         except SelectionInterrupted as interrupt:
-            judge = f"{settings.scoring} on {settings.judged_on}"
+            judge = f"{settings.scoring} on {settings.judges}"
             raise KeyboardInterrupt(_keep_interrupted(interrupt, folder, judge)) from None
         # A disk that is full must not cost what is printed, too.
         try:
@@ -186,16 +186,18 @@ def _keep_selection(folder: RunFolder, subset: NDArray[np.int64], n_features: in
 
 def _keep_interrupted(interrupt: SelectionInterrupted, folder: RunFolder | None, judge: str) -> str:
     """Keep the best subset so far, and say what it is."""
-    colony = interrupt.colony
-    if colony.best_subset is None:
-        found = "interrupted before the first evaluation ended"
+    answer, score = interrupt.colony.answer, interrupt.colony.best_score
+    if answer is None:
+        found = "interrupted before there was a subset to take"
         return found if folder is None else f"{found}: {_way_on(folder)}"
-    found = (
-        f"interrupted: the best so far scored {colony.best_score:.4f} ({judge} rows) with "
-        f"{len(colony.best_subset):,} of {interrupt.n_features:,} features"
+    said = (
+        "the best so far has no score yet,"
+        if score is None
+        else f"the best so far scored {score:.4f} ({judge} rows)"
     )
+    found = f"interrupted: {said} with {len(answer):,} of {interrupt.n_features:,} features"
     if folder is not None:
         with keeping():
-            folder.save_selection(colony.best_subset, interrupt.n_features, complete=False)
+            folder.save_selection(answer, interrupt.n_features, complete=False)
         found += f", kept in {folder.selection}, {_way_on(folder)}"
     return found

@@ -144,7 +144,7 @@ def convergence(run: RunRecord) -> str:
         svg.Line("best so far", _series(history, "best_score"), "main"),
         svg.Line("mean of the ants", _series(history, "mean_score"), "other"),
     ]
-    judge = f"{scoring.replace('_', ' ')}, {run.parameters['judged_on']} rows"
+    judge = f"{scoring.replace('_', ' ')}, {run.metrics['colony']['judged_on']} rows"
     plot = svg.lines(series, "The judge's score by iteration", "iteration", judge, level=level)
     caption = "What the search maximises. It chose by this score, which is no estimate for new rows"
     caption += "; the dashed line is." if level else "."

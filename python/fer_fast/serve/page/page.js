@@ -168,9 +168,10 @@ function stopCamera() {
 
 function describe(about) {
   model = about;
-  const scores = Object.entries(about.scores)
-    .filter(([, value]) => typeof value === "number")
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${value.toFixed(3)}`)
+  const own = about.scores.own_labels || {};
+  const scores = [about.scores, own]
+    .filter((block) => block.test_deduplicated && block.data)
+    .map((block) => `accuracy ${block.test_deduplicated.accuracy.toFixed(3)} on ${block.data}`)
     .join(", ");
   const parts = [`Model ${about.run_id || about.digest.slice(0, 12)}`, about.labels.join(", ")];
   if (scores) parts.push(scores + (about.scores.protocol ? ` (${about.scores.protocol})` : ""));
