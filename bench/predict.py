@@ -40,7 +40,8 @@ from fer_fast.runtime.session import open_session
 Faces = NDArray[np.uint8]
 Side = Callable[[Faces], Any]
 
-BATCHES = (1, 32, 256)
+ROUNDS = {1: 300, 32: 40, 256: 12}
+"""How often each side takes its turn, by faces in a batch."""
 PEER = "fer, mini-XCEPTION in TensorFlow Lite"
 PEER_SIDE = 64
 
@@ -131,12 +132,12 @@ def time_faces(sides: dict[str, Side], quick: bool) -> list[dict[str, Any]]:
     """Return faces a second and latencies of each side at each batch size."""
     rng = np.random.default_rng(0)
     table = []
-    for batch in BATCHES:
+    for batch, rounds in ROUNDS.items():
         faces = rng.integers(0, 256, (batch, FACE_SIDE, FACE_SIDE), dtype=np.uint8)
         laps: dict[str, list[float]] = {name: [] for name in sides}
         for side in sides.values():
             side(faces)
-        for _ in range((30 if quick else 300) if batch == 1 else (5 if quick else 40)):
+        for _ in range(max(5, rounds // 10) if quick else rounds):
             for name, side in sides.items():
                 start = time.perf_counter()
                 side(faces)

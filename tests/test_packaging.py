@@ -84,6 +84,8 @@ def test_the_core_recognises_a_face(core: Path, tmp_path: Path) -> None:
     child = _run(core, "-m", "fer_fast", "predict", picture, "--format", "csv", cwd=tmp_path)
     assert child.returncode == 0, child.stderr
     assert ",surprise," in child.stdout
+    child = _run(core, "-m", "fer_fast", "model", cwd=tmp_path)
+    assert child.stdout.startswith("# The bundled expression model"), child.stderr
 
 
 def test_the_core_shows_its_help(core: Path, tmp_path: Path) -> None:

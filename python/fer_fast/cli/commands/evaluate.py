@@ -99,9 +99,9 @@ def _answers(
     path: Path = options.data
     votes = DataSettings(labels=options.labels).ferplus
     pictures = None
-    if path.is_dir():
+    if path.is_dir() and votes is None:
         pictures = find_labelled_pictures(path, recognizer.info.labels, reporter=reporter)
-    if pictures is not None and votes is None:
+    if pictures is not None:
         with reporter.task("Looking at pictures", len(pictures.paths), "pictures") as task:
             answers = ask(recognizer, pictures, faces=options.faces, advance=task.advance)
         return answers, f"every picture, faces={options.faces}"
