@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -163,3 +165,46 @@ def test_ticks_are_few_round_and_on_the_axis(low: float, span: float) -> None:
     for value in found:
         assert axis.low - span * 1e-6 - 1e-6 <= value <= axis.high + span * 1e-6 + 1e-6
         assert 0 <= axis(value) <= 100
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    running = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield running
+    running.quit()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("n_runs", [1, 3])
+def test_a_browser_shows_it_whole_at_any_width(
+    write_run: WriteRun, browser: Any, width: int, n_runs: int, tmp_path: Path
+) -> None:
+    runs = [read_record(write_run(f"run-{seed}", seed=seed)) for seed in range(n_runs)]
+    html = report_html(runs).replace("<details", "<details open")
+    (tmp_path / "page.html").write_text(html)
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get((tmp_path / "page.html").as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    heights = browser.execute_script(
+        "return [...document.querySelectorAll('svg text')]"
+        ".map(t => t.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 8
+    outside = browser.execute_script(
+        "return [...document.querySelectorAll('svg text')].filter(t => {"
+        "const [a, b] = [t.getBoundingClientRect(), t.closest('svg').getBoundingClientRect()];"
+        "return a.left < b.left - 1 || a.right > b.right + 1 || a.bottom > b.bottom + 1;"
+        "}).map(t => t.textContent)"
+    )
+    assert outside == []
+    assert browser.get_log("browser") == []

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from fer_fast import AntColonySelector, BlindJudgeWarning
+from fer_fast import AntColonySelector
 
 CHANCE = 1e-3
 """How seldom luck alone may make a test here fail: its seeds are fixed, so that it never does."""
@@ -56,16 +56,3 @@ def test_on_noise_the_holdout_is_at_chance_where_the_search_is_not(noise: Any) -
     ).fit(X, y)
     assert binomtest(round(80 * selector.holdout_score_), 80, 0.5).pvalue > CHANCE
     assert binomtest(round(80 * selector.best_score_), 80, 0.5).pvalue < CHANCE
-
-
-def test_a_prior_of_the_judging_rows_flatters_and_one_of_other_rows_does_not(noise: Any) -> None:
-    X, y = noise
-    wide = np.hstack([X, np.random.default_rng(2).normal(size=(160, 3_000))])
-    params = {"n_ants": 8, "n_iterations": 2, "max_features": 40, "random_state": 0}
-    with pytest.warns(BlindJudgeWarning):
-        blind = AntColonySelector(GaussianNB(), cv=3, **params).fit(wide, y)
-    even = AntColonySelector(GaussianNB(), cv=3, desirability=np.ones(wide.shape[1]), **params).fit(
-        wide, y
-    )
-    # The same colony without the prior that saw the rows: what is above it is the prior's.
-    assert blind.best_score_ - even.best_score_ > 0.1

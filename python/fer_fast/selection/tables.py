@@ -94,6 +94,8 @@ def checked(selector: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
     if estimator is None:
         X, y = validate_data(selector, X, y, dtype=np.float32, ensure_min_samples=2)
         check_classification_targets(y)
+        if len(np.unique(y)) < 2:
+            raise DataError("y has fewer than two classes", hint="give rows of another class too")
         return X, y
     is_numeric = is_regressor(estimator)
     if not is_frame(X):

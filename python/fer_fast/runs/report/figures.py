@@ -139,7 +139,7 @@ def convergence(run: RunRecord) -> str:
     scoring = run.parameters["scoring"]
     level = None
     if scoring in MEASURES:
-        level = ("final forest, test rows", run.metrics["test"][scoring])
+        level = ("final forest, test rows", run.metrics["test_deduplicated"][scoring])
     series = [
         svg.Line("best so far", _series(history, "best_score"), "main"),
         svg.Line("mean of the ants", _series(history, "mean_score"), "other"),
@@ -147,7 +147,9 @@ def convergence(run: RunRecord) -> str:
     judge = f"{scoring.replace('_', ' ')}, {run.metrics['colony']['judged_on']} rows"
     plot = svg.lines(series, "The judge's score by iteration", "iteration", judge, level=level)
     caption = "What the search maximises. It chose by this score, which is no estimate for new rows"
-    caption += "; the dashed line is." if level else "."
+    if level:
+        caption += "; the dashed line is, on the test rows whose image stands in no other split"
+    caption += "."
     rows = [
         (one["iteration"] + 1, _number(one["best_score"]), _number(one["mean_score"]))
         for one in history

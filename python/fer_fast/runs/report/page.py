@@ -175,7 +175,8 @@ def _parameters(run: RunRecord) -> str:
         ("backbone digest", f"{run.metrics['model_hash'][:16]}…"),
     ]
     return _side_by_side(
-        table(("parameter", "value"), parameters), table(("environment", ""), environment)
+        table(("parameter", "value"), parameters, "words"),
+        table(("environment", ""), environment, "words"),
     )
 
 

@@ -41,6 +41,7 @@ table { border-collapse: collapse; overflow-wrap: normal;
   font-size: .88rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); }
 th:first-child, td:first-child { text-align: left; } th { font-weight: 600; }
+table.words td:last-child { overflow-wrap: anywhere; }
 table.heat td { position: relative; } table.heat td i { position: absolute; inset: 1px;
   background: var(--main); opacity: calc(var(--v) * .6); z-index: -1; }
 table.heat { position: relative; z-index: 0; }
