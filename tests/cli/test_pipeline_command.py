@@ -209,6 +209,8 @@ def interrupt(arguments, environment, evidence, number=signal.SIGINT):
         env=os.environ | environment | {"TERM": "xterm", "COLUMNS": "100"},
         stdout=subprocess.PIPE,
         stderr=its_terminal,
+        # A suite under nohup ignores SIGHUP, and its children would.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     os.close(its_terminal)
     shown = b""
