@@ -253,6 +253,15 @@ def test_test_faces_that_all_stand_elsewhere_are_refused_before_the_search(
     assert not kept
 
 
+def test_training_faces_of_one_class_are_refused(
+    dataset: FaceDataset, parameters: dict[str, Any]
+) -> None:
+    labels = np.where(dataset.splits == Split.TRAINING, 3, dataset.labels).astype(np.uint8)
+    save_npz(replace(dataset, labels=labels), parameters["data"])
+    with pytest.raises(DataError, match=r"all training faces of .*few\.npz are happy"):
+        run_pipeline(Settings(**parameters))
+
+
 @pytest.mark.parametrize("balance", ["none", "smote"])
 def test_nothing_but_the_scores_depends_on_the_test_faces(
     dataset: FaceDataset, parameters: dict[str, Any], tmp_path: Path, balance: str

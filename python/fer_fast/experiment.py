@@ -290,6 +290,13 @@ def _training_rows(
 ) -> tuple[NDArray[np.float64], TrainingRows]:
     """Return F of the real Training rows, and the rows that the forests are fitted on."""
     rows = features.dataset.rows(Split.TRAINING)
+    classes = np.unique(features.dataset.labels[rows])
+    if len(classes) == 1:
+        raise DataError(
+            f"all training faces of {features.dataset.source} are "
+            f"{features.dataset.class_names[classes[0]]}",
+            hint="give a data set of two classes or more",
+        )
     images = duplicate_groups(features.dataset)[rows].astype(np.int64)
     if settings.mirror:
         with clock.stage("mirror"):
