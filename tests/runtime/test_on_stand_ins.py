@@ -54,7 +54,7 @@ class Careless:
     def run_with_iobinding(self, binding):
         self.runtime.run_with_iobinding(binding, self.options)
 session = open_session(Path({str(copying_model)!r}), "cuda")
-runtime = session._opened.lanes._runtime
+runtime = session._opened._lanes._runtime
 for waits in (runtime, Careless(runtime)):
     out = np.empty((6, session.n_features), np.float32)
     list(Lanes(waits, Plan("cuda", 2, 1), session.n_features).compute(numbered(6), out, 2))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any, get_args
 
 import numpy as np
@@ -131,11 +131,26 @@ class Session:
         self, opened: _Opened, pixels: NDArray[np.uint8], out: NDArray[np.float32], size: int
     ) -> Iterator[int]:
         """Yield the numbers of faces done; end early where the rest needs smaller batches."""
-        lanes = opened.lanes
+        with opened.borrowed() as lanes:
+            had_room = yield from self._try(opened, lanes, pixels, out, size)
+        if not had_room:
+            opened.halve(lanes, size)
+
+    def _try(
+        self,
+        opened: _Opened,
+        lanes: Lanes,
+        pixels: NDArray[np.uint8],
+        out: NDArray[np.float32],
+        size: int,
+    ) -> Generator[int, None, bool]:
+        """Yield the numbers of faces done; return False where memory did not do.
+
+        No error lives on that keeps alive what it met.
+        """
         try:
             with closing(lanes.compute(pixels, out, size)) as batches:
                 yield from batches
-            return
         except DeviceMemoryError as error:
             if size == 1:
                 raise DeviceError(
@@ -145,14 +160,13 @@ class Session:
             self._reporter.warn(
                 f"device: batches of {size // 2} faces instead of {size}, because {error}"
             )
+            return False
         except DeviceError as error:
             if not opened.has_left(lanes):
                 raise DeviceError(
                     f"{opened.device}: {error}", hint="run `fer-fast doctor`, or use --device cpu"
                 ) from error
-            return
-        # Here, where no error keeps alive what it met.
-        opened.halve(lanes, size)
+        return True
 
     def _without(self, failed: _Opened, error: DeviceError) -> _Opened:
         """Return what goes on in place of a device that has failed, or raise its error."""
@@ -162,7 +176,7 @@ class Session:
                     raise error
                 self._reporter.warn(f"device: cpu from here on, because {error.message}")
                 self._opened, self._fall_back = self._fall_back(), None
-                failed.lanes.close()
+                failed.close()
             return self._opened
 
 
@@ -178,31 +192,64 @@ class _Opened:
         self.largest: int | None = None
         self.model_digest = file_digest(model)
         self._model = converted
-        self._lock = Lock()
+        self._changed = Condition()
+        self._n_borrowed = 0
         runtime = _load(converted, plan.kind, precision)
         (pixels,), (features,) = runtime.get_inputs(), runtime.get_outputs()
         if (pixels.name, features.name) != ("pixels", "features"):
             raise FerFastError(f"{model} is no backbone", hint="make one with `fer-fast export`")
         self.n_features: int = features.shape[-1]
-        self.lanes = Lanes(runtime, plan, self.n_features)
+        self._lanes: Lanes | None = Lanes(runtime, plan, self.n_features)
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Lanes]:
+        """Yield the lanes; while another thread opens the model anew, wait for it."""
+        with self._changed:
+            lanes = self._ready()
+            self._n_borrowed += 1
+        try:
+            yield lanes
+        finally:
+            with self._changed:
+                self._n_borrowed -= 1
+                self._changed.notify_all()
 
     def halve(self, lanes: Lanes, size: int) -> None:
         """Take batches of half of `size` at most, and open the model anew in place of `lanes`.
 
         What ONNX Runtime once took of a device it keeps, in pieces for the size that failed.
         """
-        with self._lock:
+        with self._changed:
             self.largest = min(self.largest or size, size // 2)
-            if self.lanes is lanes:
-                # First: the device has no room for two of them.
-                lanes.close()
+            if self._lanes is not lanes:
+                return
+            # First: the device has no room for two of them, nor for what another thread still
+            # holds of these.
+            self._lanes = None
+            lanes.close()
+            self._changed.wait_for(lambda: self._n_borrowed == 0)
+            try:
                 runtime = _load(self._model, self.plan.kind, self.precision)
-                self.lanes = Lanes(runtime, self.plan, self.n_features)
+                self._lanes = Lanes(runtime, self.plan, self.n_features)
+            finally:
+                # Where that fails, whoever waits fails by those that are closed.
+                self._lanes = self._lanes or lanes
+                self._changed.notify_all()
 
     def has_left(self, lanes: Lanes) -> bool:
         """Tell whether another thread has halved the batch, which ends what runs on `lanes`."""
-        with self._lock:
-            return self.lanes is not lanes
+        with self._changed:
+            return self._lanes is not lanes
+
+    def close(self) -> None:
+        """Free what the model takes of the device."""
+        with self._changed:
+            self._ready().close()
+
+    def _ready(self) -> Lanes:
+        self._changed.wait_for(lambda: self._lanes is not None)
+        assert self._lanes is not None
+        return self._lanes
 
 
 _FallBack = Callable[[], _Opened]
