@@ -133,6 +133,24 @@ def machine() -> dict[str, Any]:
     }
 
 
+def print_growth(title: str, measured: Sequence[dict[str, Any]]) -> None:
+    """Print seconds beside rows, features and trees, and by the law that they should follow."""
+    print_table(
+        title,
+        ("rows", "features", "trees", "seconds", "us per row, tree and sqrt(features)"),
+        [
+            (
+                f"{m['rows']:,}",
+                f"{m['features']:,}",
+                str(m["trees"]),
+                f"{m['seconds']:.2f}",
+                f"{1e6 * m['seconds'] / (m['rows'] * m['trees'] * m['features'] ** 0.5):.4f}",
+            )
+            for m in measured
+        ],
+    )
+
+
 def write_results(options: argparse.Namespace, results: dict[str, Any]) -> None:
     if options.out is None:
         return

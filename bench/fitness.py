@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import Rows, arguments, load_rows, median, print_table, write_results
+from common import Rows, arguments, load_rows, median, print_growth, print_table, write_results
 from sklearn.ensemble import RandomForestClassifier
 
 from fer_fast import ForestFitness
@@ -112,19 +112,8 @@ def growth(rows: Rows, n_trees: int, rounds: int) -> list[dict[str, Any]]:
         seconds = median([timed(fitness, subset)[0] for _ in range(rounds)])
         n = len(case_rows.X_train)
         measured.append({"rows": n, "features": k, "trees": trees, "seconds": seconds})
-    print_table(
-        f"Growth of the native forest, 2 threads ({all_rows:,} rows and a noisy copy)",
-        ("rows", "features", "trees", "seconds", "us per row, tree and sqrt(features)"),
-        [
-            (
-                f"{m['rows']:,}",
-                f"{m['features']:,}",
-                str(m["trees"]),
-                f"{m['seconds']:.2f}",
-                f"{1e6 * m['seconds'] / (m['rows'] * m['trees'] * m['features'] ** 0.5):.4f}",
-            )
-            for m in measured
-        ],
+    print_growth(
+        f"Growth of the native forest, 2 threads ({all_rows:,} rows and a noisy copy)", measured
     )
     return measured
 

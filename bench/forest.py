@@ -24,7 +24,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import Rows, argument_parser, load_rows, median, print_table, write_results
+from common import (
+    Rows,
+    argument_parser,
+    load_rows,
+    median,
+    print_growth,
+    print_table,
+    write_results,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -213,20 +221,7 @@ def growth(rows: Rows, n_trees: int, rounds: int) -> list[dict[str, Any]]:
             [seconds(lambda X=X, e=estimator, y=part.y_train: e.fit(X, y)) for _ in range(rounds)]
         )
         measured.append({"rows": len(X), "features": k, "trees": trees, "seconds": elapsed})
-    print_table(
-        f"Growth of the native forest's fit, {N_JOBS} threads",
-        ("rows", "features", "trees", "seconds", "us per row, tree and sqrt(features)"),
-        [
-            (
-                f"{m['rows']:,}",
-                f"{m['features']:,}",
-                str(m["trees"]),
-                f"{m['seconds']:.2f}",
-                f"{1e6 * m['seconds'] / (m['rows'] * m['trees'] * m['features'] ** 0.5):.4f}",
-            )
-            for m in measured
-        ],
-    )
+    print_growth(f"Growth of the native forest's fit, {N_JOBS} threads", measured)
     return measured
 
 
