@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from fer_fast.errors import OutputError, ParameterError
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.runs.journal import Journal
+from fer_fast.runs.journal import run_journal
 from fer_fast.runs.metrics import metrics_text
 from fer_fast.runs.model_file import save_model
 from fer_fast.runs.predictions import save_predictions
 from fer_fast.runs.record import ID_COMMENT, read_record, run_id_of
 from fer_fast.runs.report.page import save_report
 from fer_fast.runs.result import RunResult
+from fer_fast.selection.journal import Journal
 from fer_fast.settings import PATH_ERRORS, Settings, config_text
-from fer_fast.storage.files import atomic_write, make_dir, owned_dir, remove_unfinished
+from fer_fast.storage.files import atomic_write, locked, make_dir, remove_unfinished
 
 _ID_FORMAT = "%Y%m%dT%H%M%S"
 
@@ -138,7 +139,7 @@ class RunFolder:
         ParameterError
             If another process runs there.
         """
-        with owned_dir(self.path) as is_ours:
+        with locked(self.path) as is_ours:
             if not is_ours:
                 raise ParameterError(
                     f"another fer-fast is running in {self.path}",
@@ -166,7 +167,7 @@ class RunFolder:
         DataError
             If it is that of another search.
         """
-        return Journal(self.evaluations, self.run_id, settings, self.reporter)
+        return run_journal(self.evaluations, self.run_id, settings, self.reporter)
 
     def create(self) -> None:
         """Make the folder, and see that files can be written there.
