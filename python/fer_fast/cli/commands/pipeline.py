@@ -35,10 +35,10 @@ HELP = "run every stage, from faces to a test accuracy"
 EXAMPLES = """\
 examples:
   fer-fast pipeline
-  fer-fast pipeline --data fer2013.csv --preset paper --out runs/paper
-  fer-fast pipeline --resume runs/paper
-  fer-fast pipeline --data fer2013.csv --seeds 5 --out runs/five
-  fer-fast pipeline --resume runs/five
+  fer-fast pipeline --data fer2013.csv --out runs/first
+  fer-fast pipeline --resume runs/first
+  fer-fast pipeline --preset paper --data faces/
+  fer-fast pipeline --data faces/ --seeds 5 --out runs/five
 """
 
 
