@@ -60,7 +60,7 @@ def result() -> RunResult:
             name: _evaluation(seed)
             for seed, name in enumerate(("all_features", "k_best", "random"), start=2)
         },
-        search=Search(subset, 0.5, [], "iterations"),
+        search=Search(subset, 0.5, [], "iterations", np.ones(5120)),
         predictions=TestPredictions(
             *(np.zeros(3, kind) for kind in (np.int64, np.int64, bool, np.int64)),
             np.zeros((3, 7), np.float32),
