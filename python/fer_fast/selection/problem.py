@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_consistent_length
 from fer_fast._core import Colony
 from fer_fast.errors import ParameterError
 from fer_fast.selection.baselines import credit_elimination, k_best
+from fer_fast.selection.checkpoint import require_repeatable
 from fer_fast.selection.column_scores import measure_desirability, one_per_feature
 from fer_fast.selection.cross_validation import CrossValidation, make_folds
 from fer_fast.selection.default_judge import DefaultJudge
@@ -29,7 +30,9 @@ from fer_fast.selection.tables import plain_matrix, take_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fer_fast.selection.checkpoint import Checkpoint
     from fer_fast.selection.cross_validation import Fold
+    from fer_fast.selection.journal import JournalledFitness
     from fer_fast.selection.selector import AntColonySelector
     from fer_fast.selection.watch import Watch
 
@@ -88,12 +91,21 @@ class Problem:
     names : ndarray of shape (n_columns,) or None
     routed : Bunch
         Metadata of the estimator, the splitter and the scorer.
+    checkpoint : Checkpoint or None
+        Open.
     """
 
     def __init__(
-        self, selector: AntColonySelector, X: Any, y: NDArray[Any], names: Any, routed: Any
+        self,
+        selector: AntColonySelector,
+        X: Any,
+        y: NDArray[Any],
+        names: Any,
+        routed: Any,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self._selector = selector
+        self._checkpoint = checkpoint
         self.X = X
         self.y = y
         self._routed = routed
@@ -150,17 +162,26 @@ class Problem:
         desirability = self._measure_desirability(seen, random_state)
         seed = _seed(selector.random_state, random_state)
         judge = self._make_judge(rows, folds, seed)
+        journalled = self._journalled(judge, rows, folds, desirability)
         colony = self._make_colony(desirability, seed, judge.deposit)
-        fitness = NodeFitness(judge, self._nodes, costs=self._costs, phi=selector.phi)
-        stop_reason = colony.run(
+        fitness = NodeFitness(journalled or judge, self._nodes, costs=self._costs, phi=selector.phi)
+        if journalled is not None:
+            watch.follow(journalled.elapsed)
+        ended_by = colony.run(
             fitness,
             n_iterations=selector.n_iterations,
             n_jobs=effective_n_jobs(selector.n_jobs),
             callback=watch,
         )
-        if colony.best_subset is None and stop_reason == "interrupted":
+        if colony.best_subset is None and ended_by == "interrupted":
             raise KeyboardInterrupt
-        failures = judge.failures(has_best=colony.best_subset is not None)
+        stop_reason = watch.ended_by or ended_by
+        if journalled is not None and stop_reason != "interrupted":
+            journalled.end(stop_reason)
+        failures = judge.failures(
+            has_best=colony.best_subset is not None,
+            has_succeeded=journalled is not None and journalled.n_known > 0,
+        )
         if colony.best_subset is None or colony.best_score is None:
             raise ParameterError("no subset was judged: the estimator cut every evaluation")
         columns = self._nodes.columns(colony.best_subset)
@@ -173,10 +194,23 @@ class Problem:
             evaluations=colony.evaluations,
             desirability=desirability,
             judge=judge,
-            stop_reason=watch.ended_by or stop_reason,
+            stop_reason=stop_reason,
             failures=failures,
             is_blind=has_seen and self._may_be_blind(len(rows)),
         )
+
+    def _journalled(
+        self,
+        judge: Any,
+        rows: NDArray[np.int64],
+        folds: list[Fold],
+        desirability: NDArray[np.float64],
+    ) -> JournalledFitness | None:
+        """Return the judge on the checkpoint's record; None: there is no checkpoint."""
+        if self._checkpoint is None:
+            return None
+        self._checkpoint.begin(self.X, self.y, dict(self._routed), rows, folds, desirability)
+        return self._checkpoint.journalled(judge)
 
     def _apart(
         self, rows: NDArray[np.int64], folds: list[Fold], random_state: np.random.RandomState
@@ -252,7 +286,11 @@ class Problem:
     def _folds(self, rows: NDArray[np.int64]) -> list[Fold]:
         if self._selector.estimator is None:
             return []
-        return make_folds(self._cv, self.X, self.y, rows, self._routed.splitter.split)
+        params = self._routed.splitter.split
+        folds = make_folds(self._cv, self.X, self.y, rows, params)
+        if self._checkpoint is not None:
+            require_repeatable(folds, make_folds(self._cv, self.X, self.y, rows, params))
+        return folds
 
     def _make_judge(self, rows: NDArray[np.int64], folds: list[Fold], seed: int) -> Any:
         selector = self._selector

@@ -6,10 +6,10 @@ import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -20,17 +20,19 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
-from sklearn.utils import Bunch, check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
 
 from fer_fast._core import Evaluation
+from fer_fast.selection.checkpoint import Checkpoint, opened_checkpoint
 from fer_fast.selection.constraints import CONSTRAINTS
 from fer_fast.selection.problem import Found, Problem
+from fer_fast.selection.routing import routed
 from fer_fast.selection.rows import set_aside
 from fer_fast.selection.stability import frequency, search_halves, stability
 from fer_fast.selection.tables import checked, is_frame, refuses_gaps, take_columns
@@ -142,6 +144,11 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         selector goes without.
     random_state : int, RandomState instance or None, default=None
         An int is the colony's seed.
+    checkpoint : str, path-like or None, default=None
+        A file that keeps each subset judged as soon as it is. A fit that was killed goes on from
+        there: given the same data and parameters, `random_state` an int, it is told what is known,
+        and ends as if nothing had been; callbacks hear of all again. Other data or parameters, but
+        for `n_jobs` and `verbose`, are refused, and so is a second process.
     verbose : int, default=0
         1 or more prints a line per iteration.
 
@@ -241,6 +248,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         time_budget: float | None = None,
         callbacks: list[Callable[[Evaluation], object]] | None = None,
         random_state: int | np.random.RandomState | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         verbose: int = 0,
     ) -> None:
         self.estimator = estimator
@@ -268,6 +276,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         self.time_budget = time_budget
         self.callbacks = callbacks
         self.random_state = random_state
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
@@ -298,7 +307,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         """
         self._forget()
         try:
-            said = self._search(X, y, params)
+            with opened_checkpoint(self.checkpoint, self.get_params()) as checkpoint:
+                said = self._search(X, y, params, checkpoint)
         except BaseException:
             self._forget()
             raise
@@ -307,10 +317,12 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
             warnings.warn(message, category, stacklevel=3)
         return self
 
-    def _search(self, X: Any, y: Any, params: Mapping[str, Any]) -> Said:
+    def _search(
+        self, X: Any, y: Any, params: Mapping[str, Any], checkpoint: Checkpoint | None
+    ) -> Said:
         X, y = checked(self, X, y)
         names = getattr(self, "feature_names_in_", None)
-        problem = Problem(self, X, y, names, self._route(params))
+        problem = Problem(self, X, y, names, routed(self, params), checkpoint)
         random_state = check_random_state(self.random_state)
         rows, held = set_aside(
             self.holdout,
@@ -333,18 +345,9 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         if self.stop_reason_ == "interrupted":
             kept = f"interrupted: the selector keeps the best of {found.evaluations} subsets"
             said.append((PartialResultWarning, kept))
+        if checkpoint is not None:
+            said += [(UserWarning, warning) for warning in checkpoint.warnings]
         return said
-
-    def _route(self, params: Mapping[str, Any]) -> Any:
-        nothing = Bunch(estimator=Bunch(fit={}), splitter=Bunch(split={}), scorer=Bunch(score={}))
-        if get_config()["enable_metadata_routing"]:
-            return Bunch(**{**nothing, **process_routing(self, "fit", **params)})
-        groups = {name: params[name] for name in params if name == "groups"}
-        others = {name: params[name] for name in params if name != "groups"}
-        if others and self.estimator is None:
-            raise TypeError(f"without an estimator, fit takes no {', '.join(others)}")
-        nothing.estimator.fit, nothing.splitter.split = others, groups
-        return nothing
 
     def _watch(self, callbacks: Sequence[Callable[[Evaluation], object]] = ()) -> Watch:
         return Watch(
