@@ -1,6 +1,6 @@
 # Two commands are all a newcomer needs: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint
+.PHONY: help run test lint docs
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ help:
 	@echo "make run    set up .venv and run fer-fast pipeline on the embedded faces"
 	@echo "make test   set up .venv and run pytest and cargo test"
 	@echo "make lint   set up .venv and run ruff, import-linter, mypy, stubtest, clippy and cargo fmt"
+	@echo "make docs   set up .venv and build the site of docs/ into site/"
 
 $(INSTALLED): pyproject.toml Cargo.toml Cargo.lock $(RUST_SOURCES)
 	@test -n "$(PYTHON)" || { echo "fer-fast needs Python 3.11, 3.12 or 3.13: install one, or name it with PYTHON=/path/to/python"; exit 2; }
@@ -38,3 +39,7 @@ lint: $(INSTALLED)
 	$(BIN)/python -m mypy.stubtest fer_fast._core
 	cargo fmt --all --check
 	PYO3_PYTHON=$(abspath $(BIN)/python) cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Material speaks of what follows MkDocs in a banner, which is no warning of this site's.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
