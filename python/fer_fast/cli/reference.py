@@ -14,7 +14,8 @@ _HEAD = """\
 # Commands
 
 What `fer-fast COMMAND --help` says, on one page. Every command takes `--no-color`, `--quiet` and
-`--debug`. Of an option's defaults those of the settings stand in [Settings](settings.md) too.
+`--debug`. The options that are settings of a run stand in [Settings](settings.md) too, beside the
+presets.
 
 The exit status is 0 where all is done, 1 for a defect of fer-fast, where `doctor` found CUDA
 unusable, or where whoever read the output left, 2 for what the user can mend, and 128 and a
