@@ -18,6 +18,7 @@ Runs = list[dict[str, Any]]
 HEAD = "chosen by", "accuracy, %", "ants minus it, points", "rows", "Holm's p", "Kuncheva", "s"
 ORDER = (
     ANTS,
+    "ants, three times the forests",
     "ants, the paper's numbers",
     "ants, best subset deposited, F",
     "credit elimination",
