@@ -214,3 +214,31 @@ def test_a_mean_is_starred_where_holm_lets_it_stand(
     assert "| ants | 3.0 (6 of 6) |" in printed
     assert "| poor | 0.5 (0 of 6) |" in printed
     assert "| within each fold | +0.0 ± 2.5 |" in printed
+
+
+def test_every_way_to_choose_keeps_as_many_columns_as_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    matrices, made = (importlib.import_module(name) for name in ("matrices", "matrices_made"))
+    choices = importlib.import_module("choices")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(160, 12)).astype(np.float32), np.arange(160) % 2
+    X[:, 3] += 3 * y
+    X[:, 7] -= 2 * y
+    blocks = np.where(np.arange(12) == 3, 0, np.where(np.arange(12) == 7, 1, -1))
+    matrix = made.Matrix(X[:80], y[:80], X[80:], y[80:], 2, blocks)
+    record = choices.Record(tmp_path / "matrices.json")
+    matrices.compare(matrix, "small", 0, record)
+    kept = {run["method"]: run["n_kept"] for run in record.runs}
+    own = {kept.pop("ants, their own k"), kept.pop("all")}
+    assert own <= set(range(1, 13))
+    assert set(kept.values()) == {2}
+    assert len(kept) == 11
+    found = {run["method"]: run["found"] for run in record.runs}
+    assert {found[name] for name in kept if name != "random"} == {2}
+    matrices.compare_permuted(matrix, "small", 0, record)
+    inside, before = record.runs[-2:]
+    assert (inside["method"], before["method"]) == ("within each fold", "before the folds")
+    assert inside["chance"] == 0.5
+    assert abs(inside["balanced_accuracy"] - 0.5) < 0.2
