@@ -167,28 +167,30 @@ class Problem:
         fitness = NodeFitness(journalled or judge, self._nodes, costs=self._costs, phi=selector.phi)
         if journalled is not None:
             watch.follow(journalled.elapsed)
+        watch.n_iterations = self._n_iterations(judge.deposit)
         ended_by = colony.run(
             fitness,
-            n_iterations=selector.n_iterations,
+            n_iterations=watch.n_iterations,
             n_jobs=effective_n_jobs(selector.n_jobs),
             callback=watch,
         )
-        if colony.best_subset is None and ended_by == "interrupted":
+        chosen = colony.answer
+        if chosen is None and ended_by == "interrupted":
             raise KeyboardInterrupt
         stop_reason = watch.ended_by or ended_by
         if journalled is not None and stop_reason != "interrupted":
             journalled.end(stop_reason)
         failures = judge.failures(
-            has_best=colony.best_subset is not None,
+            has_best=chosen is not None,
             has_succeeded=journalled is not None and journalled.n_known > 0,
         )
-        if colony.best_subset is None or colony.best_score is None:
+        if chosen is None:
             raise ParameterError("no subset was judged: the estimator cut every evaluation")
-        columns = self._nodes.columns(colony.best_subset)
+        columns = self._nodes.columns(chosen)
         return Found(
             columns=columns,
-            chosen=np.isin(np.arange(self._nodes.n_nodes), colony.best_subset),
-            score=fitness.plain_score(colony.best_score, columns),
+            chosen=np.isin(np.arange(self._nodes.n_nodes), chosen),
+            score=fitness.plain_score(_score(colony, fitness, chosen), columns),
             pheromone=self._nodes.spread(colony.pheromone),
             history=_history(colony),
             evaluations=colony.evaluations,
@@ -314,7 +316,9 @@ class Problem:
     ) -> NDArray[np.float64]:
         measure = self._selector.desirability
         if isinstance(measure, str) and measure == "auto" and self._selector.estimator is None:
-            measure = "importances"
+            # Where columns far outnumber rows, a forest on all of them meets few that matter.
+            wide = is_wide(len(seen), self.X.shape[1])
+            measure = "f_classif" if wide else "importances"
         return measure_desirability(
             measure,
             self.X if len(seen) == len(self.y) else take_rows(self.X, seen),
@@ -327,6 +331,17 @@ class Problem:
         measure = self._selector.desirability
         is_measured = callable(measure) or (isinstance(measure, str) and measure != "flat")
         return is_measured and is_wide(n_rows, self.X.shape[1])
+
+    def _is_annealed(self, deposit: Literal["best", "credit"]) -> bool:
+        """Whether subsets begin with all features: credit then tells which to drop."""
+        least, most = self._sizes
+        return deposit == "credit" and least == most
+
+    def _n_iterations(self, deposit: Literal["best", "credit"]) -> int:
+        n_iterations: int = self._selector.n_iterations
+        if self._is_annealed(deposit):
+            n_iterations += n_halvings(self._nodes.n_nodes, self._sizes[1])
+        return n_iterations
 
     def _make_colony(
         self, desirability: NDArray[np.float64], seed: int, deposit: Literal["best", "credit"]
@@ -348,10 +363,24 @@ class Problem:
             # With costs it is in the fitness already.
             phi=selector.phi if self._costs is None else 1.0,
             deposit=deposit,
+            sizes="annealed" if self._is_annealed(deposit) else "learned",
             min_features=least,
             max_features=most,
             seed=seed,
         )
+
+
+def n_halvings(n_features: int, k: int) -> int:
+    """Return in how many iterations a colony anneals its subsets from all features to `k`."""
+    return (n_features // (k + 1)).bit_length()
+
+
+def _score(colony: Colony, fitness: NodeFitness, chosen: NDArray[np.int64]) -> float:
+    if colony.best_score is not None:
+        return colony.best_score
+    # A search that ended while sizes were annealed: no ant has taken these together.
+    judged = fitness(chosen)
+    return judged[0] if isinstance(judged, tuple) else judged
 
 
 def _seed(given: Any, random_state: np.random.RandomState) -> int:

@@ -70,11 +70,13 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         rows out of bag and credits each feature with what it earned there, so that each ant is told
         more than a score; `cv` and `error_score` are then of no use.
     n_features_to_select : int, float or None, default=None
-        Features to keep: a number, a share of all, or None to learn how many.
+        Features to keep: a number, a share of all, or None to learn how many. A number without an
+        estimator is come to by halves, from subsets of all features.
     n_ants : int, default=20
         Subsets per iteration.
     n_iterations : int, default=3
-        Iterations; fewer are run if one of them holds no subset that is new.
+        Iterations, without those in which subsets are halved down to `n_features_to_select`; fewer
+        are run if one of them holds no subset that is new.
     alpha, beta : float, default=1.1 and 1.5
         Exponents of pheromone and desirability in a feature's weight.
     q0 : float, default=0.9
@@ -117,8 +119,9 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         drawn by class or by the splitter's `groups`, or row numbers, or a mask.
     desirability : {"auto", "f_classif", "f_regression", "mutual_info", "importances", "oob_gain", \
 "flat"}, callable or array-like of shape (n_features,), default="auto"
-        How useful each feature looks by itself. "auto" is "importances" without an estimator,
-        "f_regression" for a regressor and "f_classif" for all else. "importances" and "oob_gain"
+        How useful each feature looks by itself. "auto" is "f_regression" for a regressor,
+        "importances" without an estimator where features are no more than ten times the rows, and
+        "f_classif" for all else. "importances" and "oob_gain"
         ask one forest on all columns, which must be numbers, in bag and out of bag; "flat" is the
         same for all. The other named ones score a column on the rows that have it, and one of
         categories by its best category. A callable takes (X, y) and returns a score per feature,
@@ -184,7 +187,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         One entry per iteration, ready for ``pandas.DataFrame``: `iteration`; `best_score`,
         `best_fitness` and `best_size` so far; `mean_score` and `mean_size` of its ants; `n_ants`,
         of which `evaluations` were judged, `cache_hits` known and `credited` told of the use of
-        each feature; `complete`, false where the search ended midway. Sizes count what the ants
+        each feature; `complete`, false where the search ended midway. Best ones are NaN while
+        subsets are halved. Sizes count what the ants
         choose: groups, without fixed ones. With `costs` the scores have them in.
     stop_reason_ : {"iterations", "converged", "time_budget", "callback", "interrupted"}
         Why the search ended.
@@ -351,7 +355,6 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
 
     def _watch(self, callbacks: Sequence[Callable[[Evaluation], object]] = ()) -> Watch:
         return Watch(
-            self.n_iterations,
             time_budget=self.time_budget,
             callbacks=callbacks,
             verbose=self.verbose,
