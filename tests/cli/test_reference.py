@@ -23,7 +23,7 @@ def test_the_page_has_every_command_that_help_lists(capsys: pytest.CaptureFixtur
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out
     for name in COMMANDS:
-        assert f"    {name}" in listed
+        assert re.search(rf"^    {name}\b", listed, re.MULTILINE)
     assert [line[3:] for line in reference().splitlines() if line.startswith("## ")] == [*COMMANDS]
 
 
