@@ -98,9 +98,9 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Ask whether a dependency has a known fault; licences of crates too where cargo-deny is."""
+    """Ask an index whether a version has a known fault; cargo-deny for the crates' licences."""
     session.install("pip-audit")
-    session.run("pip-audit", "--requirement", LOCK, "--no-deps", "--disable-pip")
+    session.run("pip-audit", "--requirement", LOCK, "--no-deps", "--disable-pip", "--strict")
     if shutil.which("cargo-deny"):
         session.run("cargo", "deny", "check", "licenses", "bans", "sources", external=True)
     else:
