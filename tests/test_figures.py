@@ -292,10 +292,19 @@ def audit(result: Any) -> Iterator[str]:
 
 
 def evidence(result: Any) -> Iterator[str]:
+    return shown_by("evidence_summary", result)
+
+
+def matrices(result: Any) -> Iterator[str]:
+    return shown_by("matrices_summary", result)
+
+
+def shown_by(summary: str, result: Any) -> Iterator[str]:
+    """Yield the lines of the tables that a summary prints."""
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
         patch.syspath_prepend(str(ROOT / "bench"))
-        importlib.import_module("evidence_summary").show(result["runs"])
+        importlib.import_module(summary).show(result["runs"])
     for line in printed.getvalue().splitlines():
         if line.startswith("| "):
             yield " ".join(line.split())

@@ -21,11 +21,12 @@ from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, shared_ac
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Clock, Reporter, WarningLog
-from fer_fast.runs.journal import Journal, JournalledFitness, evidence
+from fer_fast.runs.journal import evidence
 from fer_fast.runs.predictions import TestPredictions
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
 from fer_fast.selection.desirability import anova_f
+from fer_fast.selection.journal import Journal, JournalledFitness
 from fer_fast.selection.search import (
     Fitness,
     Search,
@@ -130,12 +131,13 @@ def _choose(
         n_jobs=max(1, run.jobs // settings.ants),
     )
     desirability = measure_desirability(F, training, colony, forest, run, deposit=deposit)
-    if journal is not None:
-        journal.begin(evidence(features.dataset.digest, features.X, desirability))
-        fitness = JournalledFitness(fitness, journal)
-    found = search(desirability, fitness, colony, run, deposit=deposit, reporter=reporter)
-    if journal is not None:
-        journal.end(found.stopped_by)
+    if journal is None:
+        return search(desirability, fitness, colony, run, deposit=deposit, reporter=reporter)
+    journal.begin(evidence(features.dataset.digest, features.X, desirability))
+    journalled = JournalledFitness(fitness, journal)
+    found = search(desirability, journalled, colony, run, deposit=deposit, reporter=reporter)
+    journalled.end(found.stopped_by)
+    journal.close()
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 from sklearn.metrics import get_scorer_names
@@ -46,6 +47,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_jobs": [None, Integral],
     "time_budget": [None, Interval(Real, 0, None, closed="left")],
     "callbacks": [None, list],
+    "checkpoint": [None, str, PathLike],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
