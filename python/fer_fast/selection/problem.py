@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,10 +17,12 @@ from sklearn.utils.validation import check_consistent_length
 
 from fer_fast._core import Colony
 from fer_fast.errors import ParameterError
+from fer_fast.execution.workers import Workers
 from fer_fast.selection.baselines import credit_elimination, k_best
 from fer_fast.selection.column_scores import measure_desirability, one_per_feature
 from fer_fast.selection.cross_validation import CrossValidation, make_folds
 from fer_fast.selection.default_judge import DefaultJudge
+from fer_fast.selection.executors import MOST_UNDER_WAY, ExecutorFitness
 from fer_fast.selection.fitness import ForestFitness
 from fer_fast.selection.holdout import HeldOut, score_held_out
 from fer_fast.selection.nodes import NodeFitness, make_nodes, subset_sizes
@@ -151,13 +154,7 @@ class Problem:
         seed = _seed(selector.random_state, random_state)
         judge = self._make_judge(rows, folds, seed)
         colony = self._make_colony(desirability, seed, judge.deposit)
-        fitness = NodeFitness(judge, self._nodes, costs=self._costs, phi=selector.phi)
-        stop_reason = colony.run(
-            fitness,
-            n_iterations=selector.n_iterations,
-            n_jobs=effective_n_jobs(selector.n_jobs),
-            callback=watch,
-        )
+        fitness, stop_reason = self._run(colony, judge, watch)
         if colony.best_subset is None and stop_reason == "interrupted":
             raise KeyboardInterrupt
         failures = judge.failures(has_best=colony.best_subset is not None)
@@ -177,6 +174,20 @@ class Problem:
             failures=failures,
             is_blind=has_seen and self._may_be_blind(len(rows)),
         )
+
+    def _run(self, colony: Colony, judge: Any, watch: Watch) -> tuple[NodeFitness, str]:
+        """Let a colony search, its subsets judged by threads or by the executor's workers."""
+        selector = self._selector
+        n_jobs = effective_n_jobs(selector.n_jobs)
+        with ExitStack() as life:
+            if selector.executor is not None:
+                workers = life.enter_context(Workers(selector.executor))
+                judge, n_jobs = ExecutorFitness(judge, workers), MOST_UNDER_WAY
+            fitness = NodeFitness(judge, self._nodes, costs=self._costs, phi=selector.phi)
+            stop_reason = colony.run(
+                fitness, n_iterations=selector.n_iterations, n_jobs=n_jobs, callback=watch
+            )
+        return fitness, stop_reason
 
     def _apart(
         self, rows: NDArray[np.int64], folds: list[Fold], random_state: np.random.RandomState
