@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import struct
 import tokenize
 import zipfile
 import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,13 @@ _DAMAGE = (
     zlib.error,
     tokenize.TokenError,
 )
+_MAPPED_BYTES = 2**28
+"""Size from which an array stays in its file, which is mapped into memory: 116,508 faces."""
+
+_HEAD_BYTES, _CHUNK_BYTES = 2**16, 2**20
+_NAME_LENGTH_AT = 26
+"""Where the lengths of name and extra stand in a member's own header, of which they are the end."""
+
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -64,6 +73,9 @@ def write_npz(dataset: FaceDataset, file: BinaryIO) -> None:
 
 def read_npz(path: Path, source: str) -> FaceDataset:
     """Read what `save_npz` wrote; without names, the classes are FER-2013's.
+
+    Pixels that take more than a quarter of a gigabyte and are not compressed stay in the file, and
+    are read as they are needed.
 
     Raises
     ------
@@ -111,16 +123,24 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     wanted = {f"{name}.npy": name for name in (*_ARRAYS, _CLASS_NAMES, _OWN_LABELS)}
     with zipfile.ZipFile(path) as archive:
         return {
-            wanted[info.filename]: _array(archive, info)
+            wanted[info.filename]: _array(archive, info, path)
             for info in archive.infolist()
             if info.filename in wanted
         }
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
     """Lay an array over its bytes, so that nothing is allocated for what a header may claim."""
+    is_mapped = info.compress_type == zipfile.ZIP_STORED and info.file_size >= _MAPPED_BYTES
     with archive.open(info) as file:
-        content = file.read()
+        if is_mapped:
+            content, length = file.read(_HEAD_BYTES), info.file_size
+            # The end is reached for the checksum, which is compared there.
+            while file.read(_CHUNK_BYTES):
+                pass
+        else:
+            content = file.read()
+            length = len(content)
     stream = BytesIO(content)
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
@@ -129,7 +149,22 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     # Objects laid over a file's bytes would be pointers that the file chooses.
     if dtype.hasobject:
         raise ValueError("an array of objects")
-    return np.ndarray(shape, dtype, content, stream.tell(), order="F" if is_fortran else "C")
+    start = stream.tell()
+    order: Literal["C", "F"] = "F" if is_fortran else "C"
+    if not is_mapped:
+        return np.ndarray(shape, dtype, content, start, order=order)
+    if start + math.prod(shape) * dtype.itemsize > length:
+        raise ValueError("an array that is longer than its file")
+    offset = _data_offset(path, info) + start
+    return np.memmap(path, dtype, "r", offset, shape, order)
+
+
+def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
+    """Return where a member's bytes begin: behind a header of its own, whose extra may differ."""
+    with path.open("rb") as file:
+        file.seek(info.header_offset + _NAME_LENGTH_AT)
+        name, extra = struct.unpack("<HH", file.read(4))
+    return info.header_offset + _NAME_LENGTH_AT + 4 + int(name) + int(extra)
 
 
 def _label_set(arrays: dict[str, NDArray[Any]], path: Path) -> LabelSet:
