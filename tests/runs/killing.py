@@ -120,7 +120,8 @@ def _figures(out: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((out / "metrics.json").read_text())
     for name in ("run_id", "timings_s"):
         del document[name]
-    del document["parameters"]["out"]
+    for name in ("out", "dask"):
+        del document["parameters"][name]
     return document
 
 
