@@ -2,24 +2,26 @@
 
 Per seed a stratified draw of Training rows is searched, out of bag; the other Training rows, but
 for exact copies of drawn ones, score forests of 90 trees that are grown on the drawn rows. Nothing
-of PublicTest or PrivateTest is read. With --paper the settings of the paper's experiment search all
-Training rows, without SMOTE, and the rows of PublicTest and PrivateTest that stand nowhere else
-score their choice.
+of PublicTest or PrivateTest is read. With --paper the paper's settings search such a draw and the
+rows that SMOTE adds to it, and how many features to keep is the ants' to learn; with --rows 0 all
+Training rows are searched, and those of PublicTest and PrivateTest that stand nowhere else score.
+With --wide the features are two earlier layers' at 128 pixels, averaged over 2 x 2
+cells: 12,288 of them.
 
 Every choice of every seed is appended to --out with its subset, and is not made again: a run that
 was ended goes on. The tables, in Markdown, are made from that file:
 
     python bench/evidence.py --data DATA --weights WEIGHTS --out bench/results/evidence.json
+    python bench/evidence.py --data DATA --weights WEIGHTS --out … --sizes 64 256 1024 --cheap
     python bench/evidence.py --data DATA --weights WEIGHTS --out … --paper
+    python bench/evidence.py --data DATA --weights WEIGHTS --out … --wide --sizes 512
     python bench/evidence.py --out bench/results/evidence.json --summarise
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property, partial
@@ -27,10 +29,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import machine
+import rankings
+from choices import Record, Subset, measure
 from evidence_summary import ANTS, show
 from numpy.typing import NDArray
 
+from fer_fast.balance.smote import balance_classes
 from fer_fast.faces.dataset import Split
 from fer_fast.faces.duplicates import duplicate_groups
 from fer_fast.faces.splitting import stratified_parts
@@ -38,19 +42,19 @@ from fer_fast.features import FaceFeatures, extract
 from fer_fast.forest.subset import fit_classifier
 from fer_fast.progress import SILENT
 from fer_fast.selection.baselines import credit_elimination, k_best
-from fer_fast.selection.desirability import anova_f, forest_scores
+from fer_fast.selection.desirability import anova_f
 from fer_fast.selection.fitness import ForestFitness
+from fer_fast.selection.problem import n_halvings
 from fer_fast.selection.search import TrainingRows, make_fitness, measure_desirability, search
 from fer_fast.settings import (
     PRESETS,
+    Balance,
     ColonySettings,
     FitnessSettings,
     ForestSettings,
     RunSettings,
     Settings,
 )
-
-Subset = NDArray[np.int64]
 
 ANNEALED: dict[str, Any] = {
     "ants": 5,
@@ -63,7 +67,20 @@ ANNEALED: dict[str, Any] = {
 """Few ants, many iterations, sizes halved down to the one wanted, no first trail."""
 
 ITERATIONS_AFTER_ANNEALING = 6
-N_BINS = 16
+MORE_ITERATIONS = 30
+"""With which a search takes three times as many forests."""
+
+WIDE: dict[str, Any] = {
+    "size": 128,
+    "taps": ("block_6_expand_relu", "block_13_expand_relu"),
+    "pooling": "2x2",
+}
+N_FORESTS = 10
+"""Whose importances are averaged."""
+
+OF_WIDE = {ANTS, "credit elimination", "importances", "mRMR", "mutual information", "k best F"}
+"""Choices among so many features that do not take too long."""
+
 HINTS = ("flat", "f_classif", "oob_gain", "importances")
 
 
@@ -75,12 +92,18 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, help="MobileNetV2's ImageNet weights without top")
     parser.add_argument("--cache", type=Path, help="the cache to find the features in")
     parser.add_argument("--out", type=Path, required=True, help="where choices are kept, as JSON")
-    parser.add_argument("--rows", type=int, default=10_000, help="Training rows that are searched")
+    parser.add_argument(
+        "--rows", type=int, default=10_000, help="Training rows that are searched; 0: all"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 512], help="features")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--trees", type=int, default=30, help="of a forest that judges a subset")
     parser.add_argument("--scorers", type=int, default=2, help="final forests of each choice")
     parser.add_argument("--jobs", type=int, default=1, help="threads")
+    parser.add_argument(
+        "--cheap", action="store_true", help="one colony a size alone, and what is cheap beside it"
+    )
+    parser.add_argument("--wide", action="store_true", help="two earlier layers' features instead")
     parser.add_argument("--paper", action="store_true", help="the paper's setting instead")
     parser.add_argument("--hints", action="store_true", help="compare first trails instead")
     parser.add_argument("--summarise", action="store_true", help="only print what --out holds")
@@ -97,23 +120,28 @@ class Draw:
         scoring: NDArray[np.intp],
         options: argparse.Namespace,
         seed: int,
+        balance: Balance = "none",
     ) -> None:
         dataset = features.dataset
         images = duplicate_groups(dataset)
         scoring = scoring[~np.isin(images[scoring], images[searched])]
         y = dataset.labels.astype(np.int64)
+        self.X, self.y = np.ascontiguousarray(features.X[searched]), y[searched]
         self.training = TrainingRows(
-            np.ascontiguousarray(features.X[searched]),
-            y[searched],
+            *balance_classes(self.X, self.y, balance, random_state=seed, n_jobs=options.jobs),
             images[searched].astype(np.int64),
         )
         self.X_scored, self.y_scored = features.X[scoring], y[scoring]
         self.options, self.run = options, RunSettings(seed=seed, jobs=options.jobs)
-        self.n_features = features.X.shape[1]
+        self.seed, self.n_features = seed, features.X.shape[1]
 
     @cached_property
     def f(self) -> NDArray[np.float64]:
-        return anova_f(self.training.X, self.training.y)
+        return anova_f(self.X, self.y)
+
+    @cached_property
+    def importances(self) -> NDArray[np.float64]:
+        return rankings.importances(self.X, self.y, n_forests=1, seed=self.seed)
 
     def judge(self, deposit: Any, trees: int) -> ForestFitness:
         return make_fitness(
@@ -122,7 +150,7 @@ class Draw:
             FitnessSettings(fitness_rows=0),
             ForestSettings(trees=trees),
             deposit=deposit,
-            seed=self.run.seed,
+            seed=self.seed,
         )
 
     def ants(self, deposit: Any = "credit", trees: int | None = None, **chosen: Any) -> Subset:
@@ -136,35 +164,16 @@ class Draw:
             desirability, fitness, colony, self.run, deposit=deposit, reporter=SILENT
         ).subset
 
-    def forest_scores(self, measure: Any) -> NDArray[np.float64]:
-        parts = {"random_state": self.run.seed, "n_jobs": self.run.jobs}
-        return forest_scores(self.training.X, self.training.y, measure, **parts)
-
     def eliminate(self, sizes: list[int]) -> dict[int, Subset]:
         """Drop a tenth of the features at a time, by the credit that ants deposit."""
         return credit_elimination(self.judge("credit", self.options.trees), self.n_features, sizes)
 
-    def mutual_information(self) -> NDArray[np.float64]:
-        """Return each feature's with the class, from a table of 16 bins of equal counts."""
-        y, n = self.training.y, len(self.training.y)
-        at = np.linspace(0, 1, N_BINS + 1)[1:-1]
-        found = np.empty(self.n_features)
-        classes = np.bincount(y) / n
-        for j, column in enumerate(self.training.X.T):
-            bins = np.searchsorted(np.quantile(column, at), column, side="right")
-            share = np.bincount(bins * len(classes) + y, minlength=N_BINS * len(classes)) / n
-            share = share.reshape(N_BINS, len(classes))
-            expected = share.sum(axis=1, keepdims=True) * classes
-            some = share > 0
-            found[j] = (share[some] * np.log(share[some] / expected[some])).sum()
-        return found
-
     def random(self, k: int) -> Subset:
-        rng = np.random.default_rng(self.run.seed)
+        rng = np.random.default_rng(self.seed)
         return np.sort(rng.choice(self.n_features, k, replace=False))
 
     def best_random(self, k: int, n_subsets: int) -> Subset:
-        rng = np.random.default_rng(self.run.seed)
+        rng = np.random.default_rng(self.seed)
         subsets = [np.sort(rng.choice(self.n_features, k, replace=False)) for _ in range(n_subsets)]
         with ThreadPoolExecutor(self.run.jobs) as pool:
             scores = list(pool.map(self.judge("best", self.options.trees), subsets))
@@ -181,91 +190,50 @@ class Draw:
             shares.append(classifier.predict(self.X_scored) == self.y_scored)
         return np.mean(shares, axis=0)
 
-
-class Record:
-    """What was chosen, on disk after every choice."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.runs: list[dict[str, Any]] = []
-        if path.exists():
-            self.runs = json.loads(path.read_text())["runs"]
-
-    def find(self, **key: Any) -> dict[str, Any] | None:
-        return next((run for run in self.runs if key.items() <= run.items()), None)
-
-    def add(self, **run: Any) -> None:
-        self.runs.append(run)
-        lines = ",\n".join(json.dumps(one) for one in self.runs)
-        text = f'{{"machine": {json.dumps(machine())},\n"runs": [\n{lines}\n]}}\n'
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self.path.with_suffix(".partial")
-        scratch.write_text(text)
-        scratch.replace(self.path)
+    def facts(self, subset: Subset) -> dict[str, Any]:  # noqa: ARG002 - other rows know more
+        return {}
 
 
-def measure(
-    record: Record, draw: Draw, part: str, k: int, methods: dict[str, Callable[[], Subset]]
+def compare_methods(
+    draw: Draw, part: str, sizes: list[int], record: Record, *, cheap: bool
 ) -> None:
-    """Make and score the choices that are not recorded yet; the first method's come first."""
-    of_ants: NDArray[np.float64] | None = None
-    for name, choose in methods.items():
-        key = {"part": part, "seed": draw.run.seed, "k": k, "method": name}
-        if record.find(**key):
-            continue
-        began = time.perf_counter()
-        subset = choose()
-        seconds = time.perf_counter() - began
-        right = draw.right(subset)
-        if of_ants is None:
-            first = next(iter(methods))
-            known = record.find(**key | {"method": first})
-            of_ants = draw.right(np.array(known["subset"])) if known else right
-        gain = of_ants - right
-        record.add(
-            **key,
-            accuracy=float(right.mean()),
-            seconds=seconds,
-            n_scored=len(right),
-            row_error=float(gain.std() / np.sqrt(len(gain))),
-            subset=subset.tolist() if len(subset) < draw.n_features else "all",
-        )
-        print(f"{part}, seed {draw.run.seed}, k = {k}: {right.mean():.4f} {name}", flush=True)
-
-
-def stages(n_features: int, k: int) -> int:
-    """Return the iterations in which sizes are halved down to `k`."""
-    return (n_features // (k + 1)).bit_length()
-
-
-def compare_methods(draw: Draw, sizes: list[int], record: Record) -> None:
     """Hold the methods against each other at each size."""
-
-    @cache
-    def eliminated() -> dict[int, Subset]:
-        return draw.eliminate(sizes)
-
-    @cache
-    def importances() -> NDArray[np.float64]:
-        return draw.forest_scores("importances")
-
-    information = cache(draw.mutual_information)
+    X, y, seed = draw.X, draw.y, draw.seed
+    eliminated = cache(lambda: draw.eliminate(sizes))
+    by_importances = cache(partial(rankings.eliminate_by_importances, X, y, sizes, seed=seed))
+    of_ten = cache(partial(rankings.importances, X, y, n_forests=N_FORESTS, seed=seed))
+    boruta = cache(partial(rankings.boruta, X, y, seed=seed))
+    information = cache(partial(rankings.mutual_information, X, y))
+    mrmr = cache(partial(rankings.mrmr, X, y, max(sizes)))
     for k in sizes:
         size = {"min_features": k, "max_features": k}
-        n_iterations = stages(draw.n_features, k) + ITERATIONS_AFTER_ANNEALING
+        annealed = partial(draw.ants, **size, **ANNEALED)
+        halvings = n_halvings(draw.n_features, k)
         methods: dict[str, Callable[[], Subset]] = {
-            ANTS: partial(draw.ants, **size, **ANNEALED, iterations=n_iterations),
-            "ants, the paper's numbers": partial(draw.ants, **size),
-            "ants, best subset deposited, F": partial(draw.ants, "best", **size),
+            ANTS: partial(annealed, iterations=halvings + ITERATIONS_AFTER_ANNEALING),
             "credit elimination": lambda k=k: eliminated()[k],
-            "importances": lambda k=k: k_best(importances(), k),
+            "elimination by importances": lambda k=k: by_importances()[k],
+            "importances": lambda k=k: k_best(draw.importances, k),
+            "importances of 10 forests": lambda k=k: k_best(of_ten(), k),
+            "Boruta's ranking": lambda k=k: k_best(boruta(), k),
+            "mRMR": lambda k=k: np.sort(mrmr()[:k]),
             "mutual information": lambda k=k: k_best(information(), k),
             "k best F": partial(k_best, draw.f, k),
-            "best of 60 random": partial(draw.best_random, k, 60),
         }
-        measure(record, draw, "equal", k, methods)
+        if not cheap:
+            methods |= {
+                "ants, three times the forests": partial(
+                    annealed, iterations=halvings + MORE_ITERATIONS
+                ),
+                "ants, the paper's numbers": partial(draw.ants, **size),
+                "ants, best subset deposited, F": partial(draw.ants, "best", **size),
+                "best of 60 random": partial(draw.best_random, k, 60),
+            }
+        if part == "wide":
+            methods = {name: choose for name, choose in methods.items() if name in OF_WIDE}
+        measure(record, draw, part, k, methods)
     n = draw.n_features
-    measure(record, draw, "equal", n, {"all": lambda: np.arange(n)})
+    measure(record, draw, part, n, {"all": lambda: np.arange(n)})
 
 
 def compare_hints(draw: Draw, sizes: list[int], record: Record) -> None:
@@ -276,30 +244,40 @@ def compare_hints(draw: Draw, sizes: list[int], record: Record) -> None:
         measure(record, draw, "hints", k, methods)
 
 
-def in_the_papers_setting(draw: Draw, record: Record) -> None:
+def in_the_papers_setting(draw: Draw, part: str, record: Record) -> None:
     """Let the ants learn k, then hold other choices of that k against theirs."""
     paper = PRESETS["paper"]
     names = ("ants", "iterations", "alpha", "beta", "q0", "rho", "max_features")
     colony = {name: paper[name] for name in names}
     draw.options.trees = paper["trees"]
     ants: dict[str, Callable[[], Subset]] = {ANTS: lambda: draw.ants(**colony)}
-    measure(record, draw, "paper", 0, ants)
-    found = record.find(part="paper", seed=draw.run.seed, method=ANTS)
+    measure(record, draw, part, 0, ants)
+    found = record.find(part=part, seed=draw.seed, method=ANTS)
     assert found is not None
     k = len(found["subset"])
-    measure(
-        record,
-        draw,
-        "paper",
-        0,
-        ants
-        | {
-            "importances": lambda: k_best(draw.forest_scores("importances"), k),
-            "k best F": lambda: k_best(draw.f, k),
-            "random": lambda: draw.random(k),
-            "all": lambda: np.arange(draw.n_features),
-        },
-    )
+    others: dict[str, Callable[[], Subset]] = {
+        "credit elimination": lambda: draw.eliminate([k])[k],
+        "importances": lambda: k_best(draw.importances, k),
+        "k best F": lambda: k_best(draw.f, k),
+        "random": lambda: draw.random(k),
+        "all": lambda: np.arange(draw.n_features),
+    }
+    measure(record, draw, part, 0, ants | others)
+
+
+def draw_of(
+    features: FaceFeatures, options: argparse.Namespace, seed: int, balance: Balance
+) -> Draw:
+    """Return a draw of Training rows, and those left to score; or all, and the test splits'."""
+    dataset = features.dataset
+    drawn = training = dataset.rows(Split.TRAINING)
+    if options.rows == 0:
+        rest = np.setdiff1d(np.arange(len(dataset)), training)
+    else:
+        chosen, _ = stratified_parts(dataset.labels[training], options.rows, random_state=seed)
+        drawn = np.sort(training[chosen])
+        rest = np.setdiff1d(training, drawn)
+    return Draw(features, drawn, rest, options, seed, balance)
 
 
 def main() -> None:
@@ -310,21 +288,20 @@ def main() -> None:
         return
     if options.cache is not None:
         os.environ["FER_FAST_CACHE"] = str(options.cache)
-    features = extract(Settings(data=options.data, weights=options.weights, size=48))
-    dataset = features.dataset
-    training = dataset.rows(Split.TRAINING)
+    seen: dict[str, Any] = WIDE if options.wide else {"size": 48}
+    features = extract(
+        Settings(data=options.data, weights=options.weights, jobs=options.jobs, **seen)
+    )
     for seed in options.seeds:
+        draw = draw_of(features, options, seed, "smote" if options.paper else "none")
         if options.paper:
-            rest = np.setdiff1d(np.arange(len(dataset)), training)
-            in_the_papers_setting(Draw(features, training, rest, options, seed), record)
-            continue
-        chosen, _ = stratified_parts(dataset.labels[training], options.rows, random_state=seed)
-        drawn = np.sort(training[chosen])
-        draw = Draw(features, drawn, np.setdiff1d(training, drawn), options, seed)
-        if options.hints:
+            part = "paper" if options.rows else "paper, all rows"
+            in_the_papers_setting(draw, part, record)
+        elif options.hints:
             compare_hints(draw, options.sizes, record)
         else:
-            compare_methods(draw, options.sizes, record)
+            part = "wide" if options.wide else "equal"
+            compare_methods(draw, part, options.sizes, record, cheap=options.cheap)
     show(record.runs)
 
 

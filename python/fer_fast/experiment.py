@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,13 @@ from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, shared_ac
 from fer_fast.features import FaceFeatures, extract, mirrored_features
 from fer_fast.forest.subset import SubsetClassifier, fit_classifier
 from fer_fast.progress import SILENT, Clock, Reporter, WarningLog
-from fer_fast.runs.journal import Journal, JournalledFitness, evidence
+from fer_fast.runs.journal import evidence
 from fer_fast.runs.predictions import TestPredictions
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
 from fer_fast.selection.desirability import anova_f
 from fer_fast.selection.executors import MOST_UNDER_WAY, ExecutorFitness
+from fer_fast.selection.journal import Journal, JournalledFitness
 from fer_fast.selection.search import (
     Fitness,
     Search,
@@ -142,20 +144,14 @@ def _choose(
     n_jobs = None
     if workers is not None:
         fitness, n_jobs = ExecutorFitness(fitness, workers, warn=reporter.warn), MOST_UNDER_WAY
-    if journal is not None:
-        journal.begin(evidence(features.dataset.digest, features.X, desirability))
-        fitness = JournalledFitness(fitness, journal)
-    found = search(
-        desirability,
-        fitness,
-        colony,
-        run,
-        deposit=deposit,
-        n_jobs=n_jobs,
-        reporter=reporter,
-    )
-    if journal is not None:
-        journal.end(found.stopped_by)
+    how: dict[str, Any] = {"deposit": deposit, "n_jobs": n_jobs, "reporter": reporter}
+    if journal is None:
+        return search(desirability, fitness, colony, run, **how)
+    journal.begin(evidence(features.dataset.digest, features.X, desirability))
+    journalled = JournalledFitness(fitness, journal)
+    found = search(desirability, journalled, colony, run, **how)
+    journalled.end(found.stopped_by)
+    journal.close()
     return found
 
 

@@ -76,7 +76,7 @@ def make_result(plain_backbone: Path) -> MakeResult:
             ),
             fitted_counts=dict.fromkeys(FER2013.names, 10),
             warnings=(),
-            search=Search(SELECTION, 0.5, [], "iterations"),
+            search=Search(SELECTION, 0.5, [], "iterations", np.ones(48 * 48)),
             timings={"data": 1.0},
         )
 

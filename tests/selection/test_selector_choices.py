@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_digits, make_regression
+from sklearn.datasets import make_regression
 from sklearn.feature_selection import f_classif
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score
@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 )
 from sklearn.naive_bayes import GaussianNB
 
-from fer_fast import AntColonySelector, BlindJudgeWarning, Colony, ForestFitness, ParameterError
+from fer_fast import AntColonySelector, BlindJudgeWarning
 from fer_fast.selection.stability import stability
 
 
@@ -337,74 +337,6 @@ def test_stability_agrees_with_a_case_worked_by_hand() -> None:
     assert np.isnan(stability(subsets[:1]))
     random = np.random.default_rng(0).random((2000, 30)) < 0.3
     assert abs(stability(random)) < 0.01
-
-
-@pytest.mark.parametrize("labels", [["no", "yes"], [-7, 3], [0.0, 2.0]])
-def test_without_an_estimator_it_is_the_colony_with_a_forests_credit(
-    planted: Any, labels: Any
-) -> None:
-    X, y = planted[0], np.array(labels)[planted[1]]
-    parameters = {"n_ants": 6, "min_features": 4, "max_features": 4}
-    fitted = AntColonySelector(random_state=0, n_ants=6, n_features_to_select=4).fit(X, y)
-    fitness = ForestFitness(
-        X.astype(np.float32), y, scoring="brier", credit="residual", random_state=0
-    )
-    colony = Colony(np.ones(40), tau0=fitted.desirability_, deposit="credit", seed=0, **parameters)
-    colony.run(fitness)
-    np.testing.assert_array_equal(fitted.get_support(indices=True), colony.best_subset)
-    np.testing.assert_allclose(fitted.pheromone_, colony.pheromone)
-    assert fitted.best_score_ == colony.best_score
-    assert fitted.support_[:4].sum() >= 3
-    threads = AntColonySelector(random_state=0, n_ants=6, n_features_to_select=4, n_jobs=3)
-    np.testing.assert_array_equal(threads.fit(X, y).pheromone_, fitted.pheromone_)
-
-
-def test_a_group_earns_what_its_columns_earn(planted: Any) -> None:
-    X, y = planted
-    twins = np.hstack([X, X])
-    pairs = np.arange(80).reshape(2, 40).T
-    parameters = {"n_ants": 6, "min_features": 4, "max_features": 4, "deposit": "credit"}
-    fitted = AntColonySelector(
-        random_state=0, n_ants=6, n_features_to_select=4, feature_groups=pairs, n_iterations=1
-    ).fit(twins, y)
-    fitness = ForestFitness(
-        twins.astype(np.float32), y, scoring="brier", credit="residual", random_state=0
-    )
-
-    def of_pairs(subset: Any) -> Any:
-        score, credit = fitness(np.concatenate([subset, subset + 40]))
-        return score, credit[: len(subset)] + credit[len(subset) :]
-
-    tau0 = fitted.desirability_.reshape(2, 40).max(axis=0)
-    colony = Colony(np.ones(40), tau0=tau0, seed=0, **parameters)
-    colony.run(of_pairs, n_iterations=1)
-    np.testing.assert_allclose(fitted.pheromone_, np.tile(colony.pheromone, 2))
-    kept = fitted.get_support(indices=True)
-    np.testing.assert_array_equal(kept[:4], colony.best_subset)
-    np.testing.assert_array_equal(kept[4:], kept[:4] + 40)
-
-
-def test_without_an_estimator_held_out_rows_are_scored_by_a_forest() -> None:
-    X, y = load_digits(return_X_y=True)
-    held = np.arange(len(y)) % 3 == 0
-    fitted = AntColonySelector(
-        random_state=0, n_ants=4, min_features=16, holdout=held, scoring="f1_macro"
-    ).fit(X, y)
-    kept = fitted.get_support(indices=True)
-    X = X.astype(np.float32)
-    forest = ForestFitness(X[~held], y[~held], X[held], y[held], random_state=0)
-    assert fitted.holdout_score_ == pytest.approx(forest(kept))
-    assert fitted.holdout_score_ > 0.9
-
-
-def test_what_needs_an_estimator_says_so(planted: Any) -> None:
-    X, y = planted
-    with pytest.raises(ParameterError, match="without an estimator it must be one of brier"):
-        AntColonySelector(scoring="roc_auc").fit(X, y)
-    with pytest.raises(TypeError, match="without an estimator, fit takes no sample_weight"):
-        AntColonySelector().fit(X, y, sample_weight=np.ones(200))
-    with pytest.raises(ValueError, match="continuous"):
-        AntColonySelector().fit(X, X[:, 0])
 
 
 def test_a_regressor_has_all_of_it_too() -> None:

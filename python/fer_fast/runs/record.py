@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fer_fast.errors import DataError
 from fer_fast.runs.predictions import TestPredictions, load_predictions
-from fer_fast.settings import PATH_ERRORS
+from fer_fast.settings import PATH_ERRORS, Settings, read_config
 
 ID_COMMENT = "# fer-fast run "
 """What comes before the run's name at the head of its ``config.toml``."""
@@ -49,6 +49,17 @@ class RunRecord:
         """The settings by name."""
         found: dict[str, Any] = self.metrics["parameters"]
         return found
+
+    @property
+    def settings(self) -> Settings:
+        """What decided the run, paths included.
+
+        Raises
+        ------
+        ParameterError
+            If its ``config.toml`` cannot be read.
+        """
+        return Settings(**read_config(self.path / "config.toml"))
 
     @property
     def subset(self) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 from sklearn.metrics import get_scorer_names
@@ -48,6 +49,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "executor": [None, Executor, callable],
     "time_budget": [None, Interval(Real, 0, None, closed="left")],
     "callbacks": [None, list],
+    "checkpoint": [None, str, PathLike],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }

@@ -113,7 +113,7 @@ class CrossValidation:
         EvaluationCut
             If a fold failed and `error_score` is NaN.
         """
-        if columns.tobytes() in self._errors and math.isnan(float(self._error_score)):
+        if self.has_failed(columns) and math.isnan(float(self._error_score)):
             raise EvaluationCut
         return self.take(columns, self.evaluate(columns, self.state))
 
@@ -171,13 +171,19 @@ class CrossValidation:
             # What else fails here is the business of each subset.
             pass
 
-    def failures(self, *, has_best: bool) -> str | None:
+    def has_failed(self, columns: NDArray[np.int64]) -> bool:
+        """Return whether a fold of a subset that was scored could not be fitted or scored."""
+        return columns.tobytes() in self._errors
+
+    def failures(self, *, has_best: bool, has_succeeded: bool = False) -> str | None:
         """Return a sentence about the subsets that failed; None if none did.
 
         Parameters
         ----------
         has_best : bool
             Whether any subset got a score.
+        has_succeeded : bool, default=False
+            Whether a fit before this one is known to have scored a fold.
 
         Raises
         ------
@@ -188,7 +194,7 @@ class CrossValidation:
             return None
         first = next(iter(self._errors.values()))
         described = f"the first of them with {type(first).__name__}: {first}"
-        if not has_best or not self._has_succeeded:
+        if not has_best or not (has_succeeded or self._has_succeeded):
             raise ValueError(
                 f"none of the {len(self._errors)} subsets tried could be judged, {described}\n"
                 "If the estimator needs a number of columns, raise min_features; if it needs "

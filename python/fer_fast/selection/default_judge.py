@@ -91,5 +91,5 @@ class DefaultJudge:
 
         return score
 
-    def failures(self, *, has_best: bool) -> None:
+    def failures(self, *, has_best: bool, has_succeeded: bool = False) -> None:
         """Return nothing: a forest can be grown on any columns."""

@@ -79,6 +79,8 @@ class ExecutorFitness:
         self._judge = workers.parcel(self._fitness)
         self._state: Parcel | None = None
         self._deadline: float | None = None
+        if hasattr(fitness, "has_failed"):
+            self.has_failed = fitness.has_failed
 
     @property
     def deadline(self) -> float | None:

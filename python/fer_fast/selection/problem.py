@@ -19,6 +19,7 @@ from fer_fast._core import Colony
 from fer_fast.errors import ParameterError
 from fer_fast.execution.workers import Workers
 from fer_fast.selection.baselines import credit_elimination, k_best
+from fer_fast.selection.checkpoint import require_repeatable
 from fer_fast.selection.column_scores import measure_desirability, one_per_feature
 from fer_fast.selection.cross_validation import CrossValidation, make_folds
 from fer_fast.selection.default_judge import DefaultJudge
@@ -32,7 +33,9 @@ from fer_fast.selection.tables import plain_matrix, take_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fer_fast.selection.checkpoint import Checkpoint
     from fer_fast.selection.cross_validation import Fold
+    from fer_fast.selection.journal import JournalledFitness
     from fer_fast.selection.selector import AntColonySelector
     from fer_fast.selection.watch import Watch
 
@@ -91,12 +94,21 @@ class Problem:
     names : ndarray of shape (n_columns,) or None
     routed : Bunch
         Metadata of the estimator, the splitter and the scorer.
+    checkpoint : Checkpoint or None
+        Open.
     """
 
     def __init__(
-        self, selector: AntColonySelector, X: Any, y: NDArray[Any], names: Any, routed: Any
+        self,
+        selector: AntColonySelector,
+        X: Any,
+        y: NDArray[Any],
+        names: Any,
+        routed: Any,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self._selector = selector
+        self._checkpoint = checkpoint
         self.X = X
         self.y = y
         self._routed = routed
@@ -148,46 +160,70 @@ class Problem:
         ValueError
             If no subset could be judged.
         """
-        selector = self._selector
         seen, folds, has_seen = self._apart(rows, self._folds(rows), random_state)
         desirability = self._measure_desirability(seen, random_state)
-        seed = _seed(selector.random_state, random_state)
+        seed = _seed(self._selector.random_state, random_state)
         judge = self._make_judge(rows, folds, seed)
         colony = self._make_colony(desirability, seed, judge.deposit)
-        fitness, stop_reason = self._run(colony, judge, watch)
-        if colony.best_subset is None and stop_reason == "interrupted":
-            raise KeyboardInterrupt
-        failures = judge.failures(has_best=colony.best_subset is not None)
-        if colony.best_subset is None or colony.best_score is None:
-            raise ParameterError("no subset was judged: the estimator cut every evaluation")
-        columns = self._nodes.columns(colony.best_subset)
+        with ExitStack() as life:
+            judged, n_jobs = self._workers(judge, life)
+            journalled = self._journalled(judged, rows, folds, desirability)
+            fitness = NodeFitness(
+                journalled or judged, self._nodes, costs=self._costs, phi=self._selector.phi
+            )
+            if journalled is not None:
+                watch.follow(journalled.elapsed)
+            watch.n_iterations = self._n_iterations(judge.deposit)
+            ended_by = colony.run(
+                fitness, n_iterations=watch.n_iterations, n_jobs=n_jobs, callback=watch
+            )
+            chosen = colony.answer
+            if chosen is None and ended_by == "interrupted":
+                raise KeyboardInterrupt
+            stop_reason = watch.ended_by or ended_by
+            if journalled is not None and stop_reason != "interrupted":
+                journalled.end(stop_reason)
+            failures = judge.failures(
+                has_best=chosen is not None,
+                has_succeeded=journalled is not None and journalled.n_known > 0,
+            )
+            if chosen is None:
+                raise ParameterError("no subset was judged: the estimator cut every evaluation")
+            score = _score(colony, fitness, chosen)
+        columns = self._nodes.columns(chosen)
         return Found(
             columns=columns,
-            chosen=np.isin(np.arange(self._nodes.n_nodes), colony.best_subset),
-            score=fitness.plain_score(colony.best_score, columns),
+            chosen=np.isin(np.arange(self._nodes.n_nodes), chosen),
+            score=fitness.plain_score(score, columns),
             pheromone=self._nodes.spread(colony.pheromone),
             history=_history(colony),
             evaluations=colony.evaluations,
             desirability=desirability,
             judge=judge,
-            stop_reason=watch.ended_by or stop_reason,
+            stop_reason=stop_reason,
             failures=failures,
             is_blind=has_seen and self._may_be_blind(len(rows)),
         )
 
-    def _run(self, colony: Colony, judge: Any, watch: Watch) -> tuple[NodeFitness, str]:
-        """Let a colony search, its subsets judged by threads or by the executor's workers."""
-        selector = self._selector
-        n_jobs = effective_n_jobs(selector.n_jobs)
-        with ExitStack() as life:
-            if selector.executor is not None:
-                workers = life.enter_context(Workers(selector.executor))
-                judge, n_jobs = ExecutorFitness(judge, workers), MOST_UNDER_WAY
-            fitness = NodeFitness(judge, self._nodes, costs=self._costs, phi=selector.phi)
-            stop_reason = colony.run(
-                fitness, n_iterations=selector.n_iterations, n_jobs=n_jobs, callback=watch
-            )
-        return fitness, stop_reason
+    def _workers(self, judge: Any, life: ExitStack) -> tuple[Any, int]:
+        """Return the judge as it is called, and by how many threads: the executor's, if any."""
+        if self._selector.executor is None:
+            return judge, effective_n_jobs(self._selector.n_jobs)
+        workers = life.enter_context(Workers(self._selector.executor))
+        return ExecutorFitness(judge, workers), MOST_UNDER_WAY
+
+    def _journalled(
+        self,
+        judge: Any,
+        rows: NDArray[np.int64],
+        folds: list[Fold],
+        desirability: NDArray[np.float64],
+    ) -> JournalledFitness | None:
+        """Return the judge on the checkpoint's record; None: there is no checkpoint."""
+        if self._checkpoint is None:
+            return None
+        self._checkpoint.begin(self.X, self.y, dict(self._routed), rows, folds, desirability)
+        return self._checkpoint.journalled(judge)
 
     def _apart(
         self, rows: NDArray[np.int64], folds: list[Fold], random_state: np.random.RandomState
@@ -263,7 +299,11 @@ class Problem:
     def _folds(self, rows: NDArray[np.int64]) -> list[Fold]:
         if self._selector.estimator is None:
             return []
-        return make_folds(self._cv, self.X, self.y, rows, self._routed.splitter.split)
+        params = self._routed.splitter.split
+        folds = make_folds(self._cv, self.X, self.y, rows, params)
+        if self._checkpoint is not None:
+            require_repeatable(folds, make_folds(self._cv, self.X, self.y, rows, params))
+        return folds
 
     def _make_judge(self, rows: NDArray[np.int64], folds: list[Fold], seed: int) -> Any:
         selector = self._selector
@@ -287,7 +327,9 @@ class Problem:
     ) -> NDArray[np.float64]:
         measure = self._selector.desirability
         if isinstance(measure, str) and measure == "auto" and self._selector.estimator is None:
-            measure = "importances"
+            # Where columns far outnumber rows, a forest on all of them meets few that matter.
+            wide = is_wide(len(seen), self.X.shape[1])
+            measure = "f_classif" if wide else "importances"
         return measure_desirability(
             measure,
             self.X if len(seen) == len(self.y) else take_rows(self.X, seen),
@@ -300,6 +342,17 @@ class Problem:
         measure = self._selector.desirability
         is_measured = callable(measure) or (isinstance(measure, str) and measure != "flat")
         return is_measured and is_wide(n_rows, self.X.shape[1])
+
+    def _is_annealed(self, deposit: Literal["best", "credit"]) -> bool:
+        """Whether subsets begin with all features: credit then tells which to drop."""
+        least, most = self._sizes
+        return deposit == "credit" and least == most
+
+    def _n_iterations(self, deposit: Literal["best", "credit"]) -> int:
+        n_iterations: int = self._selector.n_iterations
+        if self._is_annealed(deposit):
+            n_iterations += n_halvings(self._nodes.n_nodes, self._sizes[1])
+        return n_iterations
 
     def _make_colony(
         self, desirability: NDArray[np.float64], seed: int, deposit: Literal["best", "credit"]
@@ -321,10 +374,24 @@ class Problem:
             # With costs it is in the fitness already.
             phi=selector.phi if self._costs is None else 1.0,
             deposit=deposit,
+            sizes="annealed" if self._is_annealed(deposit) else "learned",
             min_features=least,
             max_features=most,
             seed=seed,
         )
+
+
+def n_halvings(n_features: int, k: int) -> int:
+    """Return in how many iterations a colony anneals its subsets from all features to `k`."""
+    return (n_features // (k + 1)).bit_length()
+
+
+def _score(colony: Colony, fitness: NodeFitness, chosen: NDArray[np.int64]) -> float:
+    if colony.best_score is not None:
+        return colony.best_score
+    # A search that ended while sizes were annealed: no ant has taken these together.
+    judged = fitness(chosen)
+    return judged[0] if isinstance(judged, tuple) else judged
 
 
 def _seed(given: Any, random_state: np.random.RandomState) -> int:

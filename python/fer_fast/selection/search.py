@@ -73,12 +73,15 @@ class Search:
         One per iteration, as `Colony.history` describes.
     stopped_by : str
         What ended the search, as `Colony.run` says it.
+    pheromone : ndarray of shape (n_features,), float64
+        Where the search ended up.
     """
 
     subset: NDArray[np.int64]
     score: float
     history: Sequence[Mapping[str, Any]]
     stopped_by: str
+    pheromone: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -327,4 +330,4 @@ def _found(colony: Colony, fitness: Fitness, settings: ColonySettings, stopped_b
         fitness.deadline = None
         judged = fitness(subset)
         score = judged[0] if isinstance(judged, tuple) else judged
-    return Search(subset, score, colony.history, stopped_by)
+    return Search(subset, score, colony.history, stopped_by, colony.pheromone)

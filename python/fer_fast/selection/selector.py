@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from numbers import Integral
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -21,17 +21,19 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
-from sklearn.utils import Bunch, check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
 
 from fer_fast._core import Evaluation
+from fer_fast.selection.checkpoint import Checkpoint, opened_checkpoint
 from fer_fast.selection.constraints import CONSTRAINTS
 from fer_fast.selection.problem import Found, Problem
+from fer_fast.selection.routing import routed
 from fer_fast.selection.rows import set_aside
 from fer_fast.selection.stability import frequency, search_halves, stability
 from fer_fast.selection.tables import checked, is_frame, refuses_gaps, take_columns
@@ -69,11 +71,13 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         rows out of bag and credits each feature with what it earned there, so that each ant is told
         more than a score; `cv` and `error_score` are then of no use.
     n_features_to_select : int, float or None, default=None
-        Features to keep: a number, a share of all, or None to learn how many.
+        Features to keep: a number, a share of all, or None to learn how many. A number without an
+        estimator is come to by halves, from subsets of all features.
     n_ants : int, default=20
         Subsets per iteration.
     n_iterations : int, default=3
-        Iterations; fewer are run if one of them holds no subset that is new.
+        Iterations, without those in which subsets are halved down to `n_features_to_select`; fewer
+        are run if one of them holds no subset that is new.
     alpha, beta : float, default=1.1 and 1.5
         Exponents of pheromone and desirability in a feature's weight.
     q0 : float, default=0.9
@@ -116,8 +120,9 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         drawn by class or by the splitter's `groups`, or row numbers, or a mask.
     desirability : {"auto", "f_classif", "f_regression", "mutual_info", "importances", "oob_gain", \
 "flat"}, callable or array-like of shape (n_features,), default="auto"
-        How useful each feature looks by itself. "auto" is "importances" without an estimator,
-        "f_regression" for a regressor and "f_classif" for all else. "importances" and "oob_gain"
+        How useful each feature looks by itself. "auto" is "f_regression" for a regressor,
+        "importances" without an estimator where features are no more than ten times the rows, and
+        "f_classif" for all else. "importances" and "oob_gain"
         ask one forest on all columns, which must be numbers, in bag and out of bag; "flat" is the
         same for all. The other named ones score a column on the rows that have it, and one of
         categories by its best category. A callable takes (X, y) and returns a score per feature,
@@ -135,8 +140,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         one per core. 1 judges in the thread that called `fit`. The result is the same for any
         number.
     executor : concurrent.futures.Executor, callable or None, default=None
-        Judges subsets in place of threads; `fer_fast.Colony.run` says how. A callable makes one,
-        for each search anew. Clones share it, a pickle of a fitted selector goes without.
+        Judges subsets in place of threads, as in `Colony.run`. Clones share it, pickles do without.
     time_budget : float or None, default=None
         Seconds after which no further subset is judged; None for no limit. Each of `n_colonies` has
         as much again.
@@ -146,6 +150,11 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         selector goes without.
     random_state : int, RandomState instance or None, default=None
         An int is the colony's seed.
+    checkpoint : str, path-like or None, default=None
+        A file that keeps each subset judged as soon as it is. A fit that was killed goes on from
+        there: given the same data and parameters, `random_state` an int, it is told what is known,
+        and ends as if nothing had been; callbacks hear of all again. Other data or parameters, but
+        for `n_jobs` and `verbose`, are refused, and so is a second process.
     verbose : int, default=0
         1 or more prints a line per iteration.
 
@@ -181,7 +190,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         One entry per iteration, ready for ``pandas.DataFrame``: `iteration`; `best_score`,
         `best_fitness` and `best_size` so far; `mean_score` and `mean_size` of its ants; `n_ants`,
         of which `evaluations` were judged, `cache_hits` known and `credited` told of the use of
-        each feature; `complete`, false where the search ended midway. Sizes count what the ants
+        each feature; `complete`, false where the search ended midway. Best ones are NaN while
+        subsets are halved. Sizes count what the ants
         choose: groups, without fixed ones. With `costs` the scores have them in.
     stop_reason_ : {"iterations", "converged", "time_budget", "callback", "interrupted"}
         Why the search ended.
@@ -246,6 +256,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         time_budget: float | None = None,
         callbacks: list[Callable[[Evaluation], object]] | None = None,
         random_state: int | np.random.RandomState | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         verbose: int = 0,
     ) -> None:
         self.estimator = estimator
@@ -274,6 +285,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         self.time_budget = time_budget
         self.callbacks = callbacks
         self.random_state = random_state
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
@@ -304,7 +316,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         """
         self._forget()
         try:
-            said = self._search(X, y, params)
+            with opened_checkpoint(self.checkpoint, self.get_params()) as checkpoint:
+                said = self._search(X, y, params, checkpoint)
         except BaseException:
             self._forget()
             raise
@@ -313,10 +326,12 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
             warnings.warn(message, category, stacklevel=3)
         return self
 
-    def _search(self, X: Any, y: Any, params: Mapping[str, Any]) -> Said:
+    def _search(
+        self, X: Any, y: Any, params: Mapping[str, Any], checkpoint: Checkpoint | None
+    ) -> Said:
         X, y = checked(self, X, y)
         names = getattr(self, "feature_names_in_", None)
-        problem = Problem(self, X, y, names, self._route(params))
+        problem = Problem(self, X, y, names, routed(self, params), checkpoint)
         random_state = check_random_state(self.random_state)
         rows, held = set_aside(
             self.holdout,
@@ -339,22 +354,12 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         if self.stop_reason_ == "interrupted":
             kept = f"interrupted: the selector keeps the best of {found.evaluations} subsets"
             said.append((PartialResultWarning, kept))
+        if checkpoint is not None:
+            said += [(UserWarning, warning) for warning in checkpoint.warnings]
         return said
-
-    def _route(self, params: Mapping[str, Any]) -> Any:
-        nothing = Bunch(estimator=Bunch(fit={}), splitter=Bunch(split={}), scorer=Bunch(score={}))
-        if get_config()["enable_metadata_routing"]:
-            return Bunch(**{**nothing, **process_routing(self, "fit", **params)})
-        groups = {name: params[name] for name in params if name == "groups"}
-        others = {name: params[name] for name in params if name != "groups"}
-        if others and self.estimator is None:
-            raise TypeError(f"without an estimator, fit takes no {', '.join(others)}")
-        nothing.estimator.fit, nothing.splitter.split = others, groups
-        return nothing
 
     def _watch(self, callbacks: Sequence[Callable[[Evaluation], object]] = ()) -> Watch:
         return Watch(
-            self.n_iterations,
             time_budget=self.time_budget,
             callbacks=callbacks,
             verbose=self.verbose,
@@ -490,7 +495,5 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         return twin
 
     def __getstate__(self) -> Any:
-        state = super().__getstate__()
-        if hasattr(self, "support_"):
-            state = {**state, "callbacks": None, "executor": None}
-        return state
+        left = {"callbacks": None, "executor": None} if hasattr(self, "support_") else {}
+        return {**super().__getstate__(), **left}

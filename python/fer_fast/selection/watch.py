@@ -14,7 +14,6 @@ class Watch:
 
     Parameters
     ----------
-    n_iterations : int
     time_budget : float or None
         Seconds.
     callbacks : sequence of callable
@@ -24,21 +23,27 @@ class Watch:
     Attributes
     ----------
     ended_by : {"time_budget", "callback"} or None
+    n_iterations : int
+        Of the search, once it is known.
     """
 
     def __init__(
         self,
-        n_iterations: int,
         *,
         time_budget: float | None = None,
         callbacks: Sequence[Callable[[Evaluation], object]] = (),
         verbose: int = 0,
     ) -> None:
-        self._n_iterations = n_iterations
         self._time_budget = time_budget
         self._callbacks = callbacks
         self._verbose = verbose
+        self._elapsed: Callable[[], float] | None = None
         self.ended_by: str | None = None
+        self.n_iterations = 0
+
+    def follow(self, elapsed: Callable[[], float]) -> None:
+        """Take the seconds that a search has taken from another clock than its colony's."""
+        self._elapsed = elapsed
 
     def __call__(self, evaluation: Evaluation) -> bool:
         """Tell everyone; return whether the search shall end."""
@@ -49,17 +54,21 @@ class Watch:
         answers = [callback(evaluation) for callback in self._callbacks]
         if any(answers):
             self.ended_by = "callback"
-        elif self._time_budget is not None and evaluation.elapsed >= self._time_budget:
-            self.ended_by = "time_budget"
+        elif self._time_budget is not None:
+            elapsed = evaluation.elapsed if self._elapsed is None else self._elapsed()
+            if elapsed >= self._time_budget:
+                self.ended_by = "time_budget"
         # Where nothing in a whole iteration could be judged, more of the same will not help.
-        is_hopeless = is_iteration_over and evaluation.best_score is None
+        is_hopeless = is_iteration_over and evaluation.evaluations == 0
         return self.ended_by is not None or is_hopeless
 
     def _print(self, evaluation: Evaluation) -> None:
         best = "no subset could be judged"
+        if evaluation.evaluations > 0:
+            best = f"all of {evaluation.size} features, which are halved"
         if evaluation.best_score is not None:
             best = f"best score {evaluation.best_score:.4f} with {evaluation.best_size} features"
         print(
-            f"[AntColonySelector] iteration {evaluation.iteration + 1}/{self._n_iterations}: "
+            f"[AntColonySelector] iteration {evaluation.iteration + 1}/{self.n_iterations}: "
             f"{best}, {evaluation.evaluations} subsets judged in {evaluation.elapsed:.1f} s"
         )

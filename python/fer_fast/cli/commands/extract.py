@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 NAME = "extract"
 HELP = "turn faces into features"
+EXAMPLES = """\
+examples:
+  fer-fast extract --data fer2013.csv --out features.npz
+  fer-fast extract --data faces/ --device cuda
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
