@@ -262,7 +262,7 @@ def test_a_file_that_is_no_model_of_ours_says_why(
         Recognizer(changed(expression_model, tmp_path / "model.onnx", **metadata))
 
 
-@pytest.mark.parametrize("text", [b"fer_fast.labels", b"probabilities"])
+@pytest.mark.parametrize("text", [b"fer_fast.labels", b"probabilities", b"Softmax"])
 def test_a_model_with_a_name_that_is_no_text_is_refused(
     expression_model: Path, tmp_path: Path, text: bytes
 ) -> None:
