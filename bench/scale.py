@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 ANTS = 16
 SIZES = [62_500, 125_000, 250_000, 500_000, 1_000_000]
 BLOCK = 8192
-RUN = "--balance none --ants 8 --iterations 2 --trees 10 --jobs 1 --json --quiet"
+RUN = "--device cpu --balance none --ants 8 --iterations 2 --trees 10 --jobs 1 --json --quiet"
 WIRE = Path("/sys/class/net/lo/statistics/tx_bytes")
 
 
@@ -313,8 +313,7 @@ def export_model(options: argparse.Namespace, models: Path) -> None:
 
 
 def backbone(options: argparse.Namespace) -> list[str]:
-    words = f"--weights {options.weights} --taps {options.tap} --pooling global --device cpu"
-    return words.split()
+    return f"--weights {options.weights} --taps {options.tap} --pooling global".split()
 
 
 def main() -> None:
