@@ -106,10 +106,12 @@ running=$!
 until [ "$(cat "$home/killed/evaluations.jsonl" 2>/dev/null | wc -l)" -gt 4 ]; do
     sleep 0.01
 done
-victim=$(ip netns pids "$far" | while read -r pid; do
-    grep -qa dask_worker "/proc/$pid/cmdline" && echo "$pid"
-done | head -n 1)
-kill -KILL "$victim"
+for pid in $(ip netns pids "$far"); do
+    if grep -qa dask_worker "/proc/$pid/cmdline"; then
+        kill -KILL "$pid"
+        break
+    fi
+done
 wait "$running"
 stop_cluster
 compare killed
