@@ -48,7 +48,7 @@ docs: $(INSTALLED)
 
 # One wheel for every Python and for Linuxes since 2014, the sdist, and the wheel tried on its own.
 wheel: $(INSTALLED)
-	$(BIN)/nox -s wheel bare
+	$(BIN)/nox -s wheel sdist bare
 
 # All tests on every supported Python that is installed; FER_FAST_NOX_FAST=1: without TensorFlow.
 pythons: $(INSTALLED)

@@ -21,7 +21,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["wheel", "bare", "tests"]
+nox.options.sessions = ["wheel", "sdist", "bare", "tests"]
 
 # Where TensorFlow is not installed: all but its children and what only they can make.
 WITHOUT_TENSORFLOW = [
@@ -31,30 +31,36 @@ WITHOUT_TENSORFLOW = [
 ]
 
 
-def built_wheel() -> Path:
-    """Return the wheel that the session `wheel` built last."""
-    return max(DIST.glob("*.whl"), key=lambda path: path.stat().st_mtime)
+def built(pattern: str) -> Path:
+    """Return the file in ``dist`` that was built last."""
+    found = max(DIST.glob(pattern), key=lambda path: path.stat().st_mtime)
+    print(f"{found.name}: {found.stat().st_size / 2**20:.1f} MiB")
+    return found
 
 
 @nox.session(python=PYTHONS[0])
 def wheel(session: nox.Session) -> None:
-    """Build the wheel, for all Pythons and old Linuxes, and the sdist; the wheel again from it."""
+    """Build the wheel, for every Python and, on Linux, for systems since 2014."""
     session.install("maturin[zig]>=1.9.4,<2" if sys.platform == "linux" else "maturin>=1.9.4,<2")
     old_linux = ["--zig", "--compatibility", "manylinux2014"] if sys.platform == "linux" else []
     session.run(
         *("maturin", "build", "--release", "--locked", "--strip", "--out", str(DIST)), *old_linux
     )
+    built("*.whl")
+
+
+@nox.session(python=PYTHONS[0])
+def sdist(session: nox.Session) -> None:
+    """Build the source distribution, and a wheel from nothing else."""
+    session.install("maturin>=1.9.4,<2")
     session.run("maturin", "sdist", "--out", str(DIST))
-    sdist = max(DIST.glob("*.tar.gz"), key=lambda path: path.stat().st_mtime)
     with tempfile.TemporaryDirectory() as folder:
         session.run(
             *("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder),
-            str(sdist),
+            str(built("*.tar.gz")),
         )
-        (again,) = Path(folder).glob("*.whl")
-        session.log(f"{sdist.name} builds {again.name}")
-    for path in (built_wheel(), sdist):
-        session.log(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB")
+        (found,) = Path(folder).glob("*.whl")
+        session.log(f"it builds {found.name}")
 
 
 @nox.session(python=PYTHONS, requires=["wheel"])
@@ -64,7 +70,7 @@ def bare(session: nox.Session) -> None:
     session.run(
         *("python", "-m", "pytest", "--noconftest", "tests/test_packaging.py"),
         *session.posargs,
-        env={"FER_FAST_TEST_WHEEL": str(built_wheel())},
+        env={"FER_FAST_TEST_WHEEL": str(built("*.whl"))},
     )
 
 
@@ -73,7 +79,10 @@ def tests(session: nox.Session) -> None:
     """Run all tests on the wheel; with ``FER_FAST_NOX_FAST`` those that need no TensorFlow."""
     is_fast = bool(os.environ.get("FER_FAST_NOX_FAST"))
     extras = "dev" if is_fast else "train,dev"
-    session.install("--constraint", LOCK, f"fer-fast[{extras}] @ {built_wheel().as_uri()}")
+    session.install(
+        *("--constraint", LOCK, "imbalanced-learn"),
+        f"fer-fast[{extras}] @ {built('*.whl').as_uri()}",
+    )
     chosen = session.posargs or (WITHOUT_TENSORFLOW if is_fast else ["tests"])
     session.run("python", "-m", "pytest", *chosen)
 
@@ -92,9 +101,9 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Ask whether a dependency has a known fault; licences of crates too where cargo-deny is."""
+    """Ask an index whether a version has a known fault; cargo-deny for the crates' licences."""
     session.install("pip-audit")
-    session.run("pip-audit", "--requirement", LOCK, "--no-deps", "--disable-pip")
+    session.run("pip-audit", "--requirement", LOCK, "--no-deps", "--disable-pip", "--strict")
     if shutil.which("cargo-deny"):
         session.run("cargo", "deny", "check", "licenses", "bans", "sources", external=True)
     else:

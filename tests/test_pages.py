@@ -32,6 +32,8 @@ NEEDS = {
     "sets up an environment": "it would change the environment that runs it",
     "needs a camera": "there is no camera, and a server does not end",
     "needs a GPU": "the machine has none",
+    "needs a server": "none listens",
+    "needs an hour": "the tests have minutes",
     "needs a cluster": "there is no scheduler, and one machine alone",
     "needs FER-2013": "FER_FAST_TEST_FER2013 does not name a local copy of FER-2013",
 }
@@ -84,6 +86,7 @@ def test_every_block_is_of_a_known_kind(page: Path) -> None:
     markdown = page.read_text(encoding="utf-8")
     languages = [found["language"] for found in FENCE.finditer(markdown)]
     assert set(languages) <= {"python", "sh", "text", "toml", "json"}
+    assert not re.search(r"\n\n {4}[^ *-]", markdown), "indented code is not run: fence it"
     found = blocks(markdown)
     assert len(found) == sum(language in ("python", "sh") for language in languages)
     assert {block.title for block in found} - {None} <= NEEDS.keys()

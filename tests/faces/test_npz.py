@@ -10,7 +10,6 @@ import pytest
 
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FaceDataset
-from fer_fast.faces.readers import npz
 from fer_fast.faces.readers.npz import read_npz, save_npz
 
 
@@ -23,7 +22,7 @@ def few() -> FaceDataset:
 
 @pytest.fixture(autouse=True)
 def _everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(npz, "_MAPPED_BYTES", 1000)
+    monkeypatch.setattr("fer_fast.storage.npz._MAPPED_BYTES", 1000)
 
 
 def test_large_pixels_are_mapped_and_the_same(few: FaceDataset, tmp_path: Path) -> None:

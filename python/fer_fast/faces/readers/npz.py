@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import struct
-import tokenize
-import zipfile
-import zlib
-from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +12,10 @@ from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FACE_SIDE, FaceDataset, Split
 from fer_fast.faces.labels import FER2013, LabelSet, label_set_of
 from fer_fast.storage.files import atomic_write
+from fer_fast.storage.npz import DAMAGE, read_arrays
 
 _ARRAYS = ("pixels", "labels", "splits")
 _CLASS_NAMES, _OWN_LABELS = "class_names", "own_labels"
-# A changed bit may make an archive look encrypted (RuntimeError) or newer than its reader
-# (NotImplementedError, a RuntimeError too), or break the Python literal that heads an array.
-_DAMAGE = (
-    ValueError,
-    EOFError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    OverflowError,
-    zipfile.BadZipFile,
-    zlib.error,
-    tokenize.TokenError,
-)
-_MAPPED_BYTES = 2**28
-"""Size from which an array stays in its file, which is mapped into memory: 116,508 faces."""
-
-_HEAD_BYTES, _CHUNK_BYTES = 2**16, 2**20
-_NAME_LENGTH_AT = 26
-"""Where the lengths of name and extra stand in a member's own header, of which they are the end."""
-
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 def save_npz(dataset: FaceDataset, path: Path) -> None:
@@ -83,14 +54,14 @@ def read_npz(path: Path, source: str) -> FaceDataset:
         If the file is damaged, or its arrays are not those of a data set of faces.
     """
     try:
-        arrays = _arrays(path)
+        arrays = read_arrays(path, {*_ARRAYS, _CLASS_NAMES, _OWN_LABELS}.__contains__)
         pixels, labels, splits = (arrays[name] for name in _ARRAYS)
     except KeyError as error:
         raise DataError(
             f"{path} lacks one of the arrays {', '.join(_ARRAYS)}",
             hint="write it with save_npz",
         ) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DataError(
             f"{path} is damaged or no .npz archive",
             hint="write it again",
@@ -117,54 +88,6 @@ def read_npz(path: Path, source: str) -> FaceDataset:
             hint="write it with save_npz",
         )
     return FaceDataset(pixels, labels, splits, source, label_set=label_set, own_labels=own_labels)
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    wanted = {f"{name}.npy": name for name in (*_ARRAYS, _CLASS_NAMES, _OWN_LABELS)}
-    with zipfile.ZipFile(path) as archive:
-        return {
-            wanted[info.filename]: _array(archive, info, path)
-            for info in archive.infolist()
-            if info.filename in wanted
-        }
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
-    """Lay an array over its bytes, so that nothing is allocated for what a header may claim."""
-    is_mapped = info.compress_type == zipfile.ZIP_STORED and info.file_size >= _MAPPED_BYTES
-    with archive.open(info) as file:
-        if is_mapped:
-            content, length = file.read(_HEAD_BYTES), info.file_size
-            # The end is reached for the checksum, which is compared there.
-            while file.read(_CHUNK_BYTES):
-                pass
-        else:
-            content = file.read()
-            length = len(content)
-    stream = BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    if version not in _HEADERS:
-        raise ValueError(f"version {version} of an array's header")
-    shape, is_fortran, dtype = _HEADERS[version](stream)
-    # Objects laid over a file's bytes would be pointers that the file chooses.
-    if dtype.hasobject:
-        raise ValueError("an array of objects")
-    start = stream.tell()
-    order: Literal["C", "F"] = "F" if is_fortran else "C"
-    if not is_mapped:
-        return np.ndarray(shape, dtype, content, start, order=order)
-    if start + math.prod(shape) * dtype.itemsize > length:
-        raise ValueError("an array that is longer than its file")
-    offset = _data_offset(path, info) + start
-    return np.memmap(path, dtype, "r", offset, shape, order)
-
-
-def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
-    """Return where a member's bytes begin: behind a header of its own, whose extra may differ."""
-    with path.open("rb") as file:
-        file.seek(info.header_offset + _NAME_LENGTH_AT)
-        name, extra = struct.unpack("<HH", file.read(4))
-    return info.header_offset + _NAME_LENGTH_AT + 4 + int(name) + int(extra)
 
 
 def _label_set(arrays: dict[str, NDArray[Any]], path: Path) -> LabelSet:
