@@ -232,9 +232,8 @@ def _run_one(
         except WorkersError as error:
             if folder is None:
                 raise
-            raise WorkersError(
-                error.message, hint=f"{error.hint}, and {_way_on(folder)}"
-            ) from error
+            hint = ", and ".join(filter(None, (error.hint, _way_on(folder))))
+            raise WorkersError(error.message, hint=hint) from error
         except SelectionInterrupted as interrupt:
             judge = f"{settings.scoring} on {settings.judges}"
             raise KeyboardInterrupt(_keep_interrupted(interrupt, folder, judge)) from None
