@@ -325,6 +325,7 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (extraction, ["extraction"]),
     (audit, ["audit"]),
     (evidence, ["evidence"]),
+    (matrices, ["matrices"]),
 ]
 
 
