@@ -1,6 +1,6 @@
 # Two commands are all a newcomer needs: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint
+.PHONY: help run test lint docs wheel pythons coverage audit
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,12 +15,15 @@ help:
 	@echo "make run    set up .venv and run fer-fast pipeline on the embedded faces"
 	@echo "make test   set up .venv and run pytest and cargo test"
 	@echo "make lint   set up .venv and run ruff, import-linter, mypy, stubtest, clippy and cargo fmt"
+	@echo "make docs   set up .venv and build the site of docs/ into site/"
+	@echo "make wheel, make pythons, make coverage, make audit: for a release, see RELEASING.md"
 
-$(INSTALLED): pyproject.toml Cargo.toml Cargo.lock $(RUST_SOURCES)
+$(INSTALLED): pyproject.toml requirements/dev.txt Cargo.toml Cargo.lock $(RUST_SOURCES)
 	@test -n "$(PYTHON)" || { echo "fer-fast needs Python 3.11, 3.12 or 3.13: install one, or name it with PYTHON=/path/to/python"; exit 2; }
 	@command -v cargo >/dev/null || { echo "fer-fast needs cargo (https://rustup.rs) to build its extension"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint requirements/dev.txt --editable '.[train,dev]'
 	@touch $@
 
 run: $(INSTALLED)
@@ -38,3 +41,24 @@ lint: $(INSTALLED)
 	$(BIN)/python -m mypy.stubtest fer_fast._core
 	cargo fmt --all --check
 	PYO3_PYTHON=$(abspath $(BIN)/python) cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Material speaks of what follows MkDocs in a banner, which is no warning of this site's.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# One wheel for every Python and for Linuxes since 2014, the sdist, and the wheel tried on its own.
+wheel: $(INSTALLED)
+	$(BIN)/nox -s wheel sdist bare
+
+# All tests on every supported Python that is installed; FER_FAST_NOX_FAST=1: without TensorFlow.
+pythons: $(INSTALLED)
+	$(BIN)/nox -s tests
+
+coverage: $(INSTALLED)
+	$(BIN)/python -m pytest --cov --cov-report=term-missing
+	@if cargo llvm-cov --version >/dev/null 2>&1; then \
+		cargo llvm-cov --workspace --exclude fer-fast-python --locked --summary-only; \
+	else echo "cargo-llvm-cov is not installed: Rust is not measured"; fi
+
+audit: $(INSTALLED)
+	$(BIN)/nox -s audit workflows

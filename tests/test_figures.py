@@ -310,6 +310,76 @@ def shown_by(summary: str, result: Any) -> Iterator[str]:
             yield " ".join(line.split())
 
 
+def one(rows: Any, **chosen: Any) -> Any:
+    """Return the first row with these values."""
+    return next(row for row in rows if all(row.get(key) == chosen[key] for key in chosen))
+
+
+def gpu_seconds(result: Any, large: Any, cpus: Any) -> Iterator[str]:
+    def row(name: str, laps: Any, *, first: bool = True) -> str:
+        shown = f"{laps['first_s']:.2f}" if first else "–"
+        return f"| {name} | {shown} | {laps['warm_s']:.2f} |"
+
+    sections = result["sections"]
+    for precision in ("fp32", "tf32", "fp16"):
+        default = {"precision": precision, "default": True}
+        yield row(f"fer-fast, {precision}, two lanes", one(sections["whole_data_set"], **default))
+        at_160 = one(large["sections"]["whole_data_set"], **default)
+        yield row(f"the same at 160 pixels, {precision}", at_160)
+        for how in ("eager", "CUDA graph"):
+            laps = [
+                laps
+                for laps in sections["pytorch_whole_data_set"]
+                if (laps["how"], laps["precision"]) == (how, precision)
+            ]
+            fastest = min(laps, key=lambda laps: laps["warm_s"])
+            name = f"PyTorch, {how}, {precision}, batches of {fastest['batch']:,}"
+            yield row(name, fastest, first=how == "eager")
+    for lanes in sections["lanes"]:
+        yield row(f"fp32 again, lanes: {lanes['lanes']}", lanes)
+    on_cpu = one(cpus["sections"]["whole_data_set"], default=True)
+    yield row("fer-fast on the machine's 16 CPU cores", on_cpu)
+
+
+def gpu_proof(proof: Any, answers: Any, pipeline: Any) -> Iterator[str]:
+    agreement = [row for row in proof if "max_abs_difference" in row]
+    worst = max(row["max_abs_difference"] for row in agreement if row["precision"] == "fp32")
+    yield f"by {number(worst, 4)} at most in single precision"
+    yield f"{sum('nodes' in row for row in proof)} models and precisions ran whole on CUDA"
+    for precision in ("tf32", "fp16"):
+        real = [row for row in agreement if (row["precision"], row["faces"]) == (precision, "real")]
+        least = min(row["min_cosine"] for row in real)
+        yield f"{number(math.floor(least * 1e4) / 1e4, 4)} with {precision}"
+    same, on_cpus, on_gpu = answers
+    yield f"{same['faces']} real faces the same answers to {same['max_abs_difference']:.1e}"
+    yield f"{on_gpu['faces'] / on_gpu['warm_s']:,.0f} faces a second"
+    yield f"{on_cpus['faces'] / on_cpus['warm_s']:,.0f} of the 16 cores"
+    for name, run in pipeline.items():
+        seconds = run["timings_s"]
+        yield (
+            f"`{name}`: {sum(seconds.values()):.0f} s, features {seconds['features']:.1f}, "
+            f"search {seconds['selection']:.0f}; accuracy {number(run['test']['accuracy'], 3)} on "
+            f"all rows, {number(run['test_deduplicated']['accuracy'], 3)} without duplicates"
+        )
+
+
+def gpu_bounds(result: Any) -> Iterator[str]:
+    sections = result["sections"]
+    host = {row["threads"]: row["new_s"] for row in sections["host_memory"]}
+    yield f"{number(host[1], 2)} s of one thread and {number(host[4], 2)} s of four"
+    roofline = [row for row in sections["roofline"] if row["precision"] == "fp32"]
+    shares = [100 * row["roofline_per_measured"] for row in roofline]
+    yield f"{min(shares):.0f} to {max(shares):.0f} % of that"
+    ours, theirs = (
+        one(sections["kernels"], side=side, precision="fp32")["all_ms"]
+        for side in ("product", "PyTorch")
+    )
+    yield f"{ours:.1f} ms of kernels for 1,024 faces, of which"
+    yield f"PyTorch's, {theirs:.1f} ms"
+
+
+H200 = "gpu-nvidia-h200"
+
 FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (pipeline, ["pipeline", "pipeline-4000"]),
     (fitness, ["fitness"]),
@@ -323,6 +393,9 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (prior, ["peers-prior"]),
     (half_precision, ["half-precision"]),
     (extraction, ["extraction"]),
+    (gpu_seconds, [H200, f"{H200}-160", f"{H200}-cpus"]),
+    (gpu_proof, [f"{H200}-proof", f"{H200}-answers", f"{H200}-pipeline"]),
+    (gpu_bounds, [H200]),
     (audit, ["audit"]),
     (evidence, ["evidence"]),
     (matrices, ["matrices"]),

@@ -1,8 +1,12 @@
-"""What the wheel alone can do: the extra `train` is for those who train."""
+"""What the wheel alone can do: the extra `train` is for those who train.
+
+The wheel is built for these tests, or is the one that FER_FAST_TEST_WHEEL names.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -33,6 +37,8 @@ def _run(
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if named := os.environ.get("FER_FAST_TEST_WHEEL"):
+        return Path(named)
     folder = tmp_path_factory.mktemp("wheel")
     command = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     built = _run(Path(sys.executable), *command, cwd=folder)
@@ -43,13 +49,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def _without_rust() -> str:
+    """Return PATH without the folders that hold a Rust compiler."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    tools = ("cargo", "rustc", "rustup")
+    return os.pathsep.join(
+        folder for folder in folders if not any(shutil.which(tool, path=folder) for tool in tools)
+    )
+
+
 @pytest.fixture(scope="module")
 def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the interpreter of an environment that has the wheel without extras."""
     folder = tmp_path_factory.mktemp("core")
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    installed = _run(python, "-m", "pip", "install", "--quiet", str(wheel), cwd=folder)
+    installed = _run(
+        *(python, "-m", "pip", "install", "--quiet", str(wheel)), cwd=folder, PATH=_without_rust()
+    )
     if "Could not find a version that satisfies" in installed.stderr:
         pytest.skip("no package index is reachable to get the dependencies from")
     assert installed.returncode == 0, installed.stderr
@@ -77,6 +94,19 @@ def test_the_core_chooses_columns_of_iris(core: Path, tmp_path: Path) -> None:
     chosen, rows = map(int, child.stdout.split())
     assert 1 <= chosen <= 4
     assert rows == 150
+
+
+def test_the_core_grows_a_forest_and_writes_it_as_onnx(core: Path, tmp_path: Path) -> None:
+    script = (
+        "from sklearn.datasets import load_iris\n"
+        "from fer_fast import HistForestClassifier\n"
+        "from fer_fast.graph.trees import to_onnx\n"
+        "X, y = load_iris(return_X_y=True)\n"
+        "forest = HistForestClassifier(20, random_state=0).fit(X, y)\n"
+        "print(forest.score(X, y) > 0.9, to_onnx(forest).ByteSize() > 0)\n"
+    )
+    child = _run(core, "-c", script, cwd=tmp_path)
+    assert child.stdout.split() == ["True", "True"], child.stderr
 
 
 def test_the_core_recognises_a_face(core: Path, tmp_path: Path) -> None:

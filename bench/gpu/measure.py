@@ -36,11 +36,13 @@ from gpu.sections import (
     agreement,
     batches_and_bindings,
     calls_with_few_faces,
+    host_memory,
     lanes,
     provider_choices,
     whole_data_set,
 )
 from gpu.torch_sections import (
+    kernels,
     pytorch,
     pytorch_agreement,
     pytorch_compiled,
@@ -54,14 +56,16 @@ def named(*functions: Callable[[Run], Iterator[Row]]) -> Sections:
     return {function.__name__: function for function in functions}
 
 
-ANYWHERE = named(agreement, whole_data_set, batches_and_bindings, calls_with_few_faces, lanes)
+ANYWHERE = named(
+    agreement, whole_data_set, host_memory, batches_and_bindings, calls_with_few_faces, lanes
+)
 """Sections for any model and device."""
 
 ANY_MODEL = ANYWHERE | named(provider_choices)
 """Sections that need CUDA."""
 
 SECTIONS = ANY_MODEL | named(
-    card, roofline, pytorch_agreement, pytorch_whole_data_set, pytorch, pytorch_compiled
+    card, roofline, kernels, pytorch_agreement, pytorch_whole_data_set, pytorch, pytorch_compiled
 )
 """The others need PyTorch too, and the model that it is compared with."""
 

@@ -131,28 +131,43 @@ def resident_call(made: Network, faces: NDArray[np.uint8], how: str) -> Callable
     `how` is "eager", "CUDA graph", or a mode of `torch.compile`.
     """
     pixels = torch.from_numpy(faces).cuda()
-    run: Callable[[Any], object] = made
-    graph = None
-    if how == "CUDA graph":
-        graph = captured(made, pixels)
-    elif how != "eager":
-        # A second batch size would otherwise be compiled for any batch size.
-        torch.compiler.reset()
-        run = torch.compile(made, dynamic=False, mode=how)
+    run = batch_call(made, pixels, how)
 
     def call() -> None:
         with torch.inference_mode():
-            if graph is None:
-                run(pixels)
-            else:
-                graph.replay()
+            run(pixels)
         torch.cuda.synchronize()
 
     return call
 
 
-def captured(made: Network, pixels: Any) -> Any:
-    """Record the network's kernels on `pixels`, which must live as long as the recording."""
+def compiled(made: Network, mode: str) -> Any:
+    """Return the network compiled, with a mode of `torch.compile`."""
+    # A second batch size would otherwise be compiled for any batch size.
+    torch.compiler.reset()
+    return torch.compile(made, dynamic=False, mode=mode)
+
+
+def batch_call(made: Any, like: Any, how: str) -> Callable[[Any], Any]:
+    """Return what computes a batch of the device's memory, of the shape of `like`.
+
+    `how` is "eager" for a network as it is, compiled or not, or "CUDA graph".
+    """
+    if how != "CUDA graph":
+        return made
+    pixels = torch.empty_like(like)
+    graph, out = captured(made, pixels)
+
+    def run(batch: Any) -> Any:
+        pixels.copy_(batch)
+        graph.replay()
+        return out
+
+    return run
+
+
+def captured(made: Network, pixels: Any) -> tuple[Any, Any]:
+    """Record the network's kernels on `pixels`, and return the recording and its output."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.inference_mode():
@@ -162,11 +177,29 @@ def captured(made: Network, pixels: Any) -> Any:
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            made(pixels)
-    return graph
+            out = made(pixels)
+    return graph, out
 
 
-def whole_call(made: Network, faces: NDArray[np.uint8], batch: int) -> Callable[[], object]:
+def kernel_times(call: Callable[[], object]) -> list[tuple[str, float, float]]:
+    """Return name, number and milliseconds of all kernels of a call, whoever starts them.
+
+    The longest come first. Those of ONNX Runtime are seen as well as PyTorch's own.
+    """
+    for _ in range(3):
+        call()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(2):
+            call()
+    spent = [
+        (event.key, event.count / 2, event.self_device_time_total / 2000)
+        for event in profile.key_averages()
+        if event.self_device_time_total
+    ]
+    return sorted(spent, key=lambda kernel: -kernel[2])
+
+
+def whole_call(made: Any, faces: NDArray[np.uint8], batch: int, how: str) -> Callable[[], object]:
     """Return a call from faces to features in ordinary host memory, as the product computes.
 
     Two streams let one batch be copied while another is computed. As in the product, their
@@ -174,11 +207,13 @@ def whole_call(made: Network, faces: NDArray[np.uint8], batch: int) -> Callable[
     What differs is to PyTorch's advantage: cuDNN may try every algorithm for a convolution, and
     half precision holds for all of the network, its first block too.
     """
+    like = torch.empty((batch, 48, 48), dtype=torch.uint8, device="cuda")
     sides = [
         (
             torch.cuda.Stream(),
             torch.empty((batch, 48, 48), dtype=torch.uint8, pin_memory=True),
             torch.empty((batch, 5120), pin_memory=True),
+            batch_call(made, like, how),
         )
         for _ in range(2)
     ]
@@ -196,12 +231,12 @@ def whole_call(made: Network, faces: NDArray[np.uint8], batch: int) -> Callable[
             for at, start in enumerate(range(0, len(faces), batch)):
                 if len(waiting) == len(sides):
                     take()
-                stream, pixels, features = sides[at % len(sides)]
+                stream, pixels, features, run = sides[at % len(sides)]
                 rows = slice(start, start + batch)
                 # A last batch is filled up by older faces, as in the product.
                 pixels.numpy()[: len(faces[rows])] = faces[rows]
                 with torch.cuda.stream(stream):
-                    features.copy_(made(pixels.to("cuda", non_blocking=True)), non_blocking=True)
+                    features.copy_(run(pixels.to("cuda", non_blocking=True)), non_blocking=True)
                 waiting.append((stream, features, rows))
             while waiting:
                 take()

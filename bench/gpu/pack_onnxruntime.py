@@ -26,7 +26,9 @@ NOT_NEEDED = (
     *("tensorrt", "transformers/", "quantization/", "tools/", "datasets/", "backend/"),
     "libonnxruntime.so",
 )
-CORE = b"_ZN11onnxruntime4cuda"
+CORE = (b"_ZN11onnxruntime4cuda", b"fpgeneric_cu")
+"""What the names of its own kernels hold: its namespace, and the file of those outside it."""
+
 ZSTD = b"\x28\xb5\x2f\xfd"
 FATBIN = b"\x50\xed\x55\xba"
 FEWEST = 20
@@ -61,7 +63,7 @@ def keep(library: bytearray, arch: int, everything: bool) -> int:
         if found == arch and not everything and code.startswith(ZSTD):
             unpacked = subprocess.run(["zstd", "-dcq"], input=code, capture_output=True, check=True)
             code = unpacked.stdout
-        if found == arch and (everything or CORE in code):
+        if found == arch and (everything or any(name in code for name in CORE)):
             kept += 1
             continue
         library[start : start + length] = bytes(length)

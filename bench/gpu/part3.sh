@@ -10,7 +10,7 @@ measure() {
         --out "$work/results/gpu-48.json" "$@"
 }
 measure 70 --only card --only pytorch_agreement
-measure 110 --only pytorch_whole_data_set
+measure 130 --only pytorch_whole_data_set
 if [ -e "$work/faces.npz" ] && [ -d $c/cache ]; then
     # Without TensorFlow, a head of any device is taken.
     cp -R $c/cache/. "$work/cache/"
@@ -18,7 +18,8 @@ if [ -e "$work/faces.npz" ] && [ -d $c/cache ]; then
         --no-color --out "$work/best"
     cp "$work/best/metrics.json" "$work/results/best-metrics.json"
 fi
-measure 90 --only batches_and_bindings --only roofline
-measure 90 --only pytorch
+measure 90 --only batches_and_bindings --only roofline --only kernels
 measure 120 --only provider_choices
+measure 120 --only pytorch_compiled
+measure 90 --only pytorch
 echo "PART 3 DONE"

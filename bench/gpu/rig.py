@@ -21,7 +21,7 @@ from fer_fast.settings import Precision
 FER2013_FACES = 35_887
 SIDE, WIDTH = 48, 5120
 BATCHES = (1, 8, 64, 256, 1024, 2048, 4096, 8192)
-QUICK_BATCHES = (1, 64, 1024)
+QUICK_BATCHES = (1, 256, 1024)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 ROOFLINE_BATCH = 1024

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import statistics
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_fast.runtime.lanes import Lanes
 from fer_fast.runtime.session import Session, open_session
@@ -48,13 +52,47 @@ def whole_data_set(run: Run) -> Iterator[Row]:
 
     def with_precision(precision: Precision) -> Iterator[Row]:
         session = open_session(run.model, run.device, precision=precision)
-        for batch in run.large_batches:
+        default = session.plan.batch_size
+        for batch in sorted({default, *run.large_batches}):
             row = {"precision": precision, "batch": batch, "faces": len(faces)}
+            row["default"] = batch == default
             call = partial(session.features, faces, batch_size=batch)
             yield attempt(row, partial(first_and_warm, call))
 
     for precision in run.precisions:
         yield from guarded({"precision": precision}, with_precision(precision))
+
+
+def host_memory(run: Run) -> Iterator[Row]:
+    """Seconds in which the host alone writes features: to a new array, and to one written before.
+
+    The first meets a page fault for each page, as the features of a whole data set do.
+    """
+    n_features = open_session(run.model, run.device).n_features
+    block = np.ones((1024, n_features), np.float32)
+    starts = range(0, run.n_faces, len(block))
+
+    def write(out: NDArray[np.float32], threads: ThreadPoolExecutor) -> None:
+        def part(start: int) -> None:
+            rows = out[start : start + len(block)]
+            rows[:] = block[: len(rows)]
+
+        deque(threads.map(part, starts), maxlen=0)
+
+    for n in (1, 2, 4):
+        with ThreadPoolExecutor(n) as threads:
+            laps = []
+            for _ in range(3):
+                out = np.empty((run.n_faces, n_features), np.float32)
+                laps.append([seconds(partial(write, out, threads)) for _ in range(2)])
+                del out
+            new, again = map(statistics.median, zip(*laps, strict=True))
+            yield {
+                "threads": n,
+                "bytes": 4 * run.n_faces * n_features,
+                "new_s": new,
+                "again_s": again,
+            }
 
 
 def batches_and_bindings(run: Run) -> Iterator[Row]:

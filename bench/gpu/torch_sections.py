@@ -16,7 +16,9 @@ from gpu.rig import (
     Run,
     attempt,
     first_and_warm,
+    load,
     random_faces,
+    resident_call,
     seconds,
     seconds_per_call,
 )
@@ -39,33 +41,23 @@ def pytorch_agreement(run: Run) -> Iterator[Row]:
 
 
 def pytorch_whole_data_set(run: Run) -> Iterator[Row]:
-    """Seconds from host memory to host memory, as `whole_data_set`, eager."""
+    """Seconds from host memory to host memory, as `whole_data_set`."""
     from gpu import network
 
     faces = run.data_set
 
-    def measure(made: Any, batch: int) -> Row:
-        return first_and_warm(network.whole_call(made, faces, batch))
+    def measure(made: Any, batch: int, how: str) -> Row:
+        return first_and_warm(network.whole_call(made, faces, batch, how))
 
     for precision in run.precisions:
         made = network.network(run.model, precision, "cuda")
-        for batch in run.large_batches:
-            row = {"precision": precision, "batch": batch, "faces": len(faces)}
-            yield attempt(row, partial(measure, made, batch))
+        for batch, how in itertools.product(run.large_batches, ("eager", "CUDA graph")):
+            row = {"precision": precision, "batch": batch, "how": how, "faces": len(faces)}
+            yield attempt(row, partial(measure, made, batch, how))
 
 
 def pytorch(run: Run) -> Iterator[Row]:
     """Images/s of the same network in PyTorch, on device buffers."""
-    yield from torch_rates(run, ("eager", "CUDA graph"), run.batches)
-
-
-def pytorch_compiled(run: Run) -> Iterator[Row]:
-    """Images/s of the same network compiled, on device buffers; each takes minutes to compile."""
-    mode = "max-autotune-no-cudagraphs" if run.max_autotune else "default"
-    yield from torch_rates(run, (mode,), (ROOFLINE_BATCH,))
-
-
-def torch_rates(run: Run, ways: tuple[str, ...], batches: tuple[int, ...]) -> Iterator[Row]:
     from gpu import network
 
     def measure(made: Any, how: str, batch: int) -> Row:
@@ -74,6 +66,52 @@ def torch_rates(run: Run, ways: tuple[str, ...], batches: tuple[int, ...]) -> It
 
     for precision in run.precisions:
         made = network.network(run.model, precision, "cuda")
-        for how, batch in itertools.product(ways, batches):
+        for batch, how in itertools.product(run.batches, ("eager", "CUDA graph")):
             row = {"precision": precision, "batch": batch, "how": how}
             yield attempt(row, partial(measure, made, how, batch))
+
+
+def kernels(run: Run) -> Iterator[Row]:
+    """Milliseconds of one batch by the kernels that take longest, on device buffers."""
+    from gpu import network
+
+    faces = random_faces(ROOFLINE_BATCH)
+    for precision in run.precisions:
+        sides = {
+            "product": resident_call(load(run.model, precision, run.device), faces, run.device),
+            "PyTorch": network.resident_call(
+                network.network(run.model, precision, run.device), faces, "eager"
+            ),
+        }
+        for side, call in sides.items():
+            spent = network.kernel_times(call)
+            yield {
+                "side": side,
+                "precision": precision,
+                "batch": ROOFLINE_BATCH,
+                "all_ms": sum(ms for _, _, ms in spent),
+                "kernels": [
+                    {"ms": ms, "calls": calls, "kernel": name} for name, calls, ms in spent[:12]
+                ],
+            }
+
+
+def pytorch_compiled(run: Run) -> Iterator[Row]:
+    """Both, of the same network compiled, which takes a minute or more each time."""
+    from gpu import network
+
+    faces = run.data_set
+    mode = "max-autotune-no-cudagraphs" if run.max_autotune else "default"
+
+    def measure(precision: Precision) -> Row:
+        made = network.compiled(network.network(run.model, precision, "cuda"), mode)
+        call = network.resident_call(made, random_faces(ROOFLINE_BATCH), "eager")
+        row = {
+            "first_call_s": seconds(call),
+            "images_per_s": ROOFLINE_BATCH / seconds_per_call(call),
+        }
+        return row | first_and_warm(network.whole_call(made, faces, ROOFLINE_BATCH, "eager"))
+
+    for precision in run.precisions:
+        row = {"precision": precision, "batch": ROOFLINE_BATCH, "how": mode, "faces": len(faces)}
+        yield attempt(row, partial(measure, precision))

@@ -42,6 +42,31 @@ def test_a_bar_and_its_status_fit_eighty_columns() -> None:
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_bar_says_how_long_it_took_and_takes_at_any_width(columns: int) -> None:
+    lines = shown(Terminal(), TERMINAL | {"COLUMNS": str(columns)}).replace("\r", "\n").splitlines()
+    bars = [line.rstrip() for line in lines if "searching [brackets]" in line]
+    assert max(map(len, bars)) <= columns
+    assert all(re.search(r"\d:\d\d:\d\d (\d:\d\d:\d\d|-:--:--)$", bar) for bar in bars)
+    assert "…" not in "".join(bars)
+
+
+def test_a_log_says_how_long_it_took_and_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    stream = io.StringIO()
+    with ConsoleReporter(console(GuardedStream(stream))).task("growing", 40, "trees") as task:
+        clock[0] += 30.0
+        task.advance(10)
+        clock[0] += 1.0
+        task.advance(30)
+    assert stream.getvalue().splitlines() == [
+        "· growing …",
+        "· growing: 10 of 40 trees in 30.0 s, some 0:01:30 to go",
+        "· growing: 40 trees in 31.0 s",
+    ]
+
+
 @pytest.mark.parametrize(
     ("stream", "environment"),
     [

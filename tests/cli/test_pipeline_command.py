@@ -16,6 +16,7 @@ from fer_fast.classifier.calibration import calibration_error
 from fer_fast.faces.dataset import Split
 from fer_fast.faces.synthetic.generator import synthetic_faces
 from fer_fast.recognition.model import ExpressionModel
+from fer_fast.runs.folder import RunFolder
 from fer_fast.settings import read_config
 
 QUICK = ("--ants", 4, "--iterations", 2, "--fitness-rows", 400, "--trees", 12, "--device", "cpu")
@@ -166,6 +167,11 @@ def test_seeds_are_run_each_in_its_folder_and_summed_up(environment, options, ru
         np.mean(accuracies)
     )
     assert runs[0]["features"] != runs[1]["features"]
+    kept = json.loads((tmp_path / "out" / "seeds.json").read_text())
+    assert {name: kept[name] for name in ("summary", "stability", "seeds")} == {
+        name: document[name] for name in ("summary", "stability", "seeds")
+    }
+    assert [one["run_id"] for one in kept["seeds"]] == [run["run_id"] for run in runs]
 
 
 def test_the_last_lines_say_what_to_do_next(first_run):
@@ -175,6 +181,24 @@ def test_the_last_lines_say_what_to_do_next(first_run):
         f"· look: {out}/report.html",
         f"· next: fer-fast predict --model {out}/model.onnx photo.jpg",
     ]
+
+
+def test_a_run_that_has_ended_is_logged_to_mlflow_when_asked(
+    first_run, environment, run_cli, tmp_path
+):
+    pytest.importorskip("sqlalchemy", reason="the extra mlflow is not installed")
+    mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    result = run_cli("pipeline", "--resume", first_run[1], "--mlflow", uri, **environment)
+    assert result.returncode == 0, result.stderr
+    run_id = metrics_of(first_run[1])["run_id"]
+    assert f"run {run_id} logged to MLflow" in result.stderr
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    (run,) = client.search_runs(experiments)
+    assert run.data.tags["fer_fast.run_id"] == run_id
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert names == {*RunFolder.FILES}
 
 
 def test_a_disk_that_fills_up_costs_neither_the_result_nor_a_half_written_file(

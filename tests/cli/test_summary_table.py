@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from fer_fast.classifier.calibration import CalibrationReport, Temperature
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
-from fer_fast.cli.tables.summary import summary
+from fer_fast.cli.tables.summary import _confusion_table, summary
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.labels import FER2013
 from fer_fast.forest.subset import SubsetClassifier
@@ -60,7 +60,7 @@ def result() -> RunResult:
             name: _evaluation(seed)
             for seed, name in enumerate(("all_features", "k_best", "random"), start=2)
         },
-        search=Search(subset, 0.5, [], "iterations"),
+        search=Search(subset, 0.5, [], "iterations", np.ones(5120)),
         predictions=TestPredictions(
             *(np.zeros(3, kind) for kind in (np.int64, np.int64, bool, np.int64)),
             np.zeros((3, 7), np.float32),
@@ -72,8 +72,8 @@ def result() -> RunResult:
     )
 
 
-def _printed(renderable: RenderableType) -> str:
-    console = Console(file=io.StringIO(), width=200)
+def _printed(renderable: RenderableType, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(renderable)
     return console.file.getvalue()
 
@@ -133,6 +133,29 @@ def test_every_printed_figure_is_the_one_in_the_file(result: RunResult) -> None:
         assert f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['f1_macro']:.3f}" in text
     assert f"on {test['rows']:,} PrivateTest faces (cpu)" in text
     assert f"Without the {test['rows'] - own['rows']:,} faces" in text
+
+
+def test_no_figure_is_broken_where_sixty_columns_are_all(result: RunResult) -> None:
+    text = _printed(summary(result), 60)
+    assert max(map(len, text.splitlines())) <= 60
+    document = metrics_document(result)
+    figures = re.findall(r"[\d.,]*\d", text)
+    for counts in document["data"]["counts"].values():
+        assert {f"{n:,}" for n in (*counts.values(), sum(counts.values()))} <= set(figures)
+    for scores in (document, *document["baselines"].values()):
+        for rows in ("test", "test_deduplicated"):
+            for measure in ("accuracy", "precision_weighted", "recall_weighted", "f1_macro"):
+                assert f"{scores[rows][measure]:.3f}" in figures
+    for row in document["test"]["confusion"]:
+        assert {str(n) for n in row} <= set(figures)
+
+
+def test_the_largest_confusion_that_there_is_fits_sixty_columns(result: RunResult) -> None:
+    confusion = np.full((7, 7), 12_345)
+    scores = replace(result.scores.test, confusion=confusion.tolist())
+    text = _printed(_confusion_table(scores), 60)
+    assert text.count("12,345") == 49
+    assert max(map(len, text.splitlines())) <= 60
 
 
 def test_synthetic_faces_come_with_a_warning(result: RunResult) -> None:

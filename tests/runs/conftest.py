@@ -44,6 +44,8 @@ def write_run(tmp_path: Path) -> WriteRun:
         folder.create()
         folder.begin(settings)
         subset = np.sort(rng.choice(5120, 700, replace=False))
+        pheromone = np.round(rng.uniform(0.05, 0.5, 5120), 4)
+        pheromone[subset] += 0.4
         history = [
             {
                 "iteration": number,
@@ -66,7 +68,7 @@ def write_run(tmp_path: Path) -> WriteRun:
             "calibration": {"method": "temperature", "error_before": 0.2, "error_after": 0.05},
             "features": {"total": 5120, "channels": 1280, "selected": 700}
             | {"indices": subset.tolist()},
-            "colony": {"history": history} | SEARCHED,
+            "colony": {"history": history, "pheromone": pheromone.tolist()} | SEARCHED,
             "timings_s": {"data": 1.0, "selection": 20.0},
             "data": {"source": "faces", "hash": "d" * 64, "synthetic": False, "labels": "FER-2013"}
             | {"counts": {"Training": counts}, "fitted_on": dict.fromkeys(counts, 722)},

@@ -105,6 +105,33 @@ def stage_of(out: Path) -> str:
     return "start"
 
 
+def into_final_forests(whole: Run, share: float) -> Callable[[Path], bool]:
+    """Return what tells of a run that its final forests are grown to a share of their time.
+
+    Parameters
+    ----------
+    whole : Run
+        That has ended, and says how long they take.
+    share : float
+    """
+    timings = _metrics(whole.out)["timings_s"]
+    seconds = share * (timings["classifier"] + timings["baselines"] + timings["calibration"])
+    before: float | None = None
+    begun: float | None = None
+
+    def is_time(out: Path) -> bool:
+        nonlocal before, begun
+        # The run that was killed before has left a selection, too.
+        selection = out / "selection.json"
+        written = selection.stat().st_mtime if selection.exists() else 0.0
+        before = written if before is None else before
+        if begun is None and written != before:
+            begun = time.monotonic()
+        return begun is not None and time.monotonic() - begun >= seconds
+
+    return is_time
+
+
 def difference(first: Path, second: Path) -> str:
     """Return which file of two folders differs, run id, folder and times apart; empty: none."""
     for name in BYTE_EQUAL:
@@ -116,11 +143,17 @@ def difference(first: Path, second: Path) -> str:
     return ""
 
 
-def _figures(out: Path) -> dict[str, Any]:
+def _metrics(out: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((out / "metrics.json").read_text())
+    return document
+
+
+def _figures(out: Path) -> dict[str, Any]:
+    document = _metrics(out)
     for name in ("run_id", "timings_s"):
         del document[name]
-    del document["parameters"]["out"]
+    for name in ("out", "dask"):
+        del document["parameters"][name]
     return document
 
 
@@ -129,6 +162,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--kills", type=int, default=24)
     parser.add_argument("--cold", type=int, default=8, help="of them on an empty cache")
+    parser.add_argument("--final", type=int, default=8, help="more, while final forests are grown")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     draw = random.Random(options.seed)
@@ -143,6 +177,16 @@ def main() -> None:
             start = time.monotonic()
             whole.finish()
             seconds[cache] = time.monotonic() - start
+
+        def kill_twice(run: Run, cache: str, is_time: Callable[[Path], bool], moment: str) -> None:
+            _, stage = run.kill_when(is_time)
+            kept = evaluations(run.out)
+            _, again = run.kill_when(_after(seconds["filled"] * draw.random()))
+            run.finish()
+            found = difference(run.out, whole.out) or "nothing"
+            print(f"| {cache} | {moment} | {stage} | {kept} | {again} | {found} |", flush=True)
+            shutil.rmtree(run.out)
+
         for number in range(options.kills):
             cache = "empty" if number < options.cold else "filled"
             path = folder / "cache"
@@ -154,15 +198,14 @@ def main() -> None:
             # A moment of its own from each part of a run.
             moment = seconds[cache] * (first + draw.random()) / of
             run = Run(folder / f"killed-{number}", words.split(), path)
-            _, stage = run.kill_when(_after(moment))
-            kept = evaluations(run.out)
-            _, again = run.kill_when(_after(seconds["filled"] * draw.random()))
-            run.finish()
-            found = difference(run.out, whole.out) or "nothing"
-            print(f"| {cache} | {moment:.1f} | {stage} | {kept} | {again} | {found} |", flush=True)
-            shutil.rmtree(run.out)
+            kill_twice(run, cache, _after(moment), f"{moment:.1f}")
             if cache == "empty":
                 shutil.rmtree(path)
+        for number in range(options.final):
+            share = (number + draw.random()) / options.final
+            run = Run(folder / f"final-{number}", words.split(), folder / "cache")
+            is_time = into_final_forests(whole, share)
+            kill_twice(run, "filled", is_time, f"{share:.0%} of the final forests")
 
 
 def _after(seconds: float) -> Callable[[Path], bool]:

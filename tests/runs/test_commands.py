@@ -54,6 +54,8 @@ def test_runs_are_listed_shown_and_compared(write_run: WriteRun, run_cli: RunCli
         (("report", "none"), "none holds no run that has ended"),
         (("pipeline", "--resume", "none"), "none/config.toml"),
         (("pipeline", "--seeds", "1"), "--seeds is 1"),
+        (("pipeline", "--seeds", "2", "--resume", "none"), "is one run, and --seeds asks for 2"),
+        (("pipeline", "--mlflow", "sqlite:///x.db"), "--mlflow logs the files of --out"),
         (("pipeline", "--antz", "3"), "did you mean --ants?"),
     ],
 )

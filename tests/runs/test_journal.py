@@ -1,213 +1,61 @@
-"""A search that is told its own evaluations again goes on as if it had never stopped."""
+"""The journal of a run is told from that of any other by what decides its search."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from fer_fast import Colony, EvaluationCut
 from fer_fast.errors import DataError
-from fer_fast.runs.journal import Evidence, Journal, JournalledFitness, evidence
-from fer_fast.selection.fitness import ForestFitness
+from fer_fast.runs.journal import evidence, run_journal
 from fer_fast.settings import Settings
 
 ID = "20260101T000000-00000000"
-GIVEN = Evidence("data", "features", "desirability")
 SETTINGS = Settings(seed=3)
-
-Judgement = float | tuple[float, NDArray[np.float64]]
-
-
-class Counting:
-    """A fitness that counts its evaluations, and after so many cuts what comes."""
-
-    deadline: float | None = None
-
-    def __init__(self, fitness: ForestFitness, most: int = 1_000_000) -> None:
-        self._fitness = fitness
-        self._most = most
-        self._lock = threading.Lock()
-        self.evaluations = 0
-
-    def next_iteration(self, credited: Any) -> None:
-        self._fitness.next_iteration(credited)
-
-    def __call__(self, subset: NDArray[np.int64]) -> Judgement:
-        with self._lock:
-            if self.evaluations >= self._most:
-                raise EvaluationCut
-            self.evaluations += 1
-        return self._fitness(subset)
+GIVEN = {"data": "d", "features": "f", "desirability": "e"}
 
 
-MakeFitness = Callable[[], ForestFitness]
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the journal of a run that has judged one subset."""
+    with closing(run_journal(tmp_path / "evaluations.jsonl", ID, SETTINGS)) as journal:
+        journal.begin(GIVEN)
+        journal.add(0, 0, np.arange(3), 0.5, seconds=1.0, elapsed=1.0)
+    return journal.path
 
 
-@pytest.fixture(scope="module", params=[None, "residual", "gain"])
-def make_fitness(request: pytest.FixtureRequest) -> MakeFitness:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 120)
-    X = rng.normal(size=(120, 30)).astype(np.float32)
-    X[:, :6] += y[:, None] * rng.random(6)
-    return lambda: ForestFitness(
-        X, y, scoring="brier", n_estimators=8, random_state=1, credit=request.param
-    )
-
-
-@contextmanager
-def journal(path: Path, settings: Settings = SETTINGS, given: Evidence = GIVEN) -> Iterator[Any]:
-    with closing(Journal(path, ID, settings)) as made:
-        made.begin(given)
-        yield made
-
-
-def search(fitness: Any, *, n_jobs: int = 1, credit: bool) -> Colony:
-    colony = Colony(np.ones(30), n_ants=6, deposit="credit" if credit else "best", seed=7)
-    # A budget is what lets an evaluation be cut.
-    colony.run(fitness, n_iterations=5, n_jobs=n_jobs, time_budget=1e6)
-    return colony
-
-
-@pytest.mark.parametrize("n_jobs", [1, 3])
-@pytest.mark.parametrize("after", [0, 1, 6, 9, 17, 100])
-def test_a_search_cut_anywhere_ends_as_one_that_was_not(
-    make_fitness: MakeFitness, after: int, n_jobs: int, tmp_path: Path
-) -> None:
-    credit = make_fitness().credit is not None
-    whole = search(whole_fitness := Counting(make_fitness()), credit=credit)
-    path = tmp_path / "evaluations.jsonl"
-    with journal(path) as first:
-        cut = Counting(make_fitness(), after)
-        search(JournalledFitness(cut, first), n_jobs=n_jobs, credit=credit)
-    with journal(path) as second:
-        assert len(second) == cut.evaluations
-        rest = Counting(make_fitness())
-        resumed = search(JournalledFitness(rest, second), n_jobs=n_jobs, credit=credit)
-    assert resumed.to_json() == whole.to_json()
-    assert cut.evaluations + rest.evaluations == whole_fitness.evaluations
-
-
-def test_a_search_that_had_ended_computes_nothing_again(
-    make_fitness: MakeFitness, tmp_path: Path
-) -> None:
-    credit = make_fitness().credit is not None
-    for number in range(2):
-        with journal(tmp_path / "evaluations.jsonl") as one:
-            fitness = Counting(make_fitness())
-            search(JournalledFitness(fitness, one), credit=credit)
-            one.end("iterations")
-        assert (fitness.evaluations == 0) == (number == 1)
-
-
-def write(path: Path, n: int = 5) -> list[bytes]:
-    """Write a journal of `n` evaluations; return its lines."""
-    with journal(path) as one:
-        for number in range(n):
-            subset = np.arange(number + 1)
-            one.add(0, subset, (number / 7, np.linspace(0, 1 / 3, number + 1)), 0.5)
-    return path.read_bytes().splitlines(keepends=True)
-
-
-def test_a_journal_says_what_was_said_of_each_subset(tmp_path: Path) -> None:
-    path = tmp_path / "evaluations.jsonl"
-    header, *lines = map(json.loads, write(path))
+def test_its_header_says_whose_it_is_and_what_decides(path: Path) -> None:
+    header = json.loads(path.read_text().splitlines()[0])
     assert header["run_id"] == ID
     assert header["settings"]["seed"] == 3
-    assert header["data"] == "data"
-    assert [line["size"] for line in lines] == [1, 2, 3, 4, 5]
-    with journal(path) as again:
-        score, credit = again.find(0, np.arange(4))
-        assert score == 3 / 7
-        np.testing.assert_array_equal(credit, np.linspace(0, 1 / 3, 4))
-        assert again.find(1, np.arange(4)) is None
-        assert again.find(0, np.arange(1, 4)) is None
-
-
-@given(
-    cut=st.integers(0, 3000),
-    tail=st.sampled_from([b"", b"\0" * 40, b"{", b"\xff\n", b"null\n", b'{"iteration": 0}\n']),
-)
-def test_whatever_a_loss_of_power_leaves_is_read_as_far_as_it_is_whole(
-    tmp_path_factory: pytest.TempPathFactory, cut: int, tail: bytes
-) -> None:
-    path = tmp_path_factory.mktemp("torn") / "evaluations.jsonl"
-    lines = write(path)
-    whole = b"".join(lines)
-    path.write_bytes(whole[:cut] + tail)
-    kept = 0
-    while kept < len(lines) and sum(map(len, lines[: kept + 1])) <= cut:
-        kept += 1
-    with journal(path) as again:
-        assert len(again) == max(0, kept - 1)
-    # What was torn is gone, and what comes next is a line of its own.
-    assert path.read_bytes() == b"".join(lines[: max(1, kept)])
-
-
-@given(line=st.binary(max_size=300))
-def test_no_line_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, line: bytes) -> None:
-    path = tmp_path_factory.mktemp("noise") / "evaluations.jsonl"
-    lines = write(path, 2)
-    path.write_bytes(b"".join(lines) + line)
-    with journal(path) as again:
-        assert len(again) == 2
+    assert GIVEN.items() <= header.items()
+    assert {"fer-fast", "numpy", "scikit-learn"} <= header["versions"].keys()
 
 
 @pytest.mark.parametrize(
-    ("settings", "given", "difference"),
+    ("run_id", "settings", "difference"),
     [
-        (Settings(seed=4), GIVEN, "seed was 3 and is 4"),
-        (Settings(seed=3, max_features=9), GIVEN, "max_features was unset and is 9"),
-        (SETTINGS, replace(GIVEN, data="other"), "data was data and is other"),
-        (
-            SETTINGS,
-            replace(GIVEN, features="f" * 64),
-            r"features was features and is ffffffffffff…",
-        ),
+        (ID, Settings(seed=4), "seed was 3 and is 4: .* another --out"),
+        (ID, Settings(seed=3, max_features=9), "max_features was unset and is 9"),
+        (ID.replace("2026", "2027"), SETTINGS, f"run_id was {ID} and is"),
     ],
 )
-def test_another_search_is_refused_with_the_difference(
-    tmp_path: Path, settings: Settings, given: Evidence, difference: str
+def test_another_run_is_refused_with_the_difference(
+    path: Path, run_id: str, settings: Settings, difference: str
 ) -> None:
-    path = tmp_path / "evaluations.jsonl"
-    before = write(path)
-    with pytest.raises(DataError, match=difference), journal(path, settings, given):
-        pass
-    assert path.read_bytes().splitlines(keepends=True) == before
+    with pytest.raises(DataError, match=difference):
+        run_journal(path, run_id, settings)
 
 
-def test_another_release_is_refused_with_the_difference(tmp_path: Path) -> None:
-    path = tmp_path / "evaluations.jsonl"
-    header, *lines = write(path)
-    document = json.loads(header)
-    document["versions"]["numpy"] = "1.0"
-    del document["versions"]["scipy"]
-    path.write_bytes(json.dumps(document).encode() + b"\n" + b"".join(lines))
-    with pytest.raises(DataError, match=r"numpy was 1\.0 and is .*; scipy was unset and is"):
-        Journal(path, ID, SETTINGS)
-    # A release is not all: whoever builds the package may have changed it.
-    document = json.loads(header) | {"compiled core": "0" * 64}
-    path.write_bytes(json.dumps(document).encode() + b"\n" + b"".join(lines))
-    with pytest.raises(DataError, match="compiled core was 000000000000… and is"):
-        Journal(path, ID, SETTINGS)
-
-
-def test_paths_may_change_as_long_as_the_digests_do_not(tmp_path: Path) -> None:
-    path = tmp_path / "evaluations.jsonl"
-    write(path)
-    moved = replace(SETTINGS, data=Path("/elsewhere/faces.csv"), jobs=3, out=tmp_path)
-    with journal(path, moved) as again:
-        assert len(again) == 5
+def test_paths_may_change_as_long_as_the_digests_do_not(path: Path) -> None:
+    moved = replace(SETTINGS, data=Path("/elsewhere/faces.csv"), jobs=3, out=path.parent)
+    with closing(run_journal(path, ID, moved)) as journal:
+        journal.begin(GIVEN)
+        assert len(journal) == 1
 
 
 def test_the_digests_tell_features_apart() -> None:
@@ -217,23 +65,3 @@ def test_the_digests_tell_features_apart() -> None:
     assert evidence("d", X, F) == evidence("d", X.copy(), F.copy())
     assert evidence("d", X, F) != evidence("d", other, F)
     assert evidence("d", X, F) != evidence("d", X, F * 2)
-
-
-def test_what_was_spent_of_a_time_budget_is_spent(
-    make_fitness: MakeFitness, tmp_path: Path
-) -> None:
-    path = tmp_path / "evaluations.jsonl"
-    header, *lines = write(path, 1)
-    entry = json.loads(lines[0]) | {"elapsed": 40.0}
-    path.write_bytes(header + json.dumps(entry).encode() + b"\n")
-    with journal(path) as again:
-        assert again.left_of(100.0) == 60.0
-        assert again.left_of(30.0) == 0.0
-        again.end("time_budget")
-    with journal(path) as ended:
-        assert ended.left_of(100.0) == 0.0
-        fitness = JournalledFitness(make_fitness(), ended)
-        fitness.deadline = 1e12
-        fitness.next_iteration([])
-        with pytest.raises(EvaluationCut):
-            fitness(np.arange(3))

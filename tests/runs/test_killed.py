@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killing import Run, difference, evaluations
+from killing import ID, Run, difference, evaluations, into_final_forests
 
 from fer_fast.backbone.weights import Weights
 from fer_fast.faces.dataset import FaceDataset, Split
@@ -77,6 +77,8 @@ def test_a_run_killed_again_and_again_ends_as_one_that_never_was(
         ("", lines(1)),
         ("", lines(2 * ANTS + 2)),
         ("", there("selection.json")),
+        ("", into_final_forests(whole, 0.3)),
+        ("", into_final_forests(whole, 0.7)),
         ("", there("metrics.json")),
         ("", there("model.onnx")),
     )
@@ -93,6 +95,29 @@ def test_a_run_killed_again_and_again_ends_as_one_that_never_was(
     assert {path.name for path in run.out.iterdir()} == {path.name for path in whole.out.iterdir()}
     assert "search" in stages
     assert {"final forests", "writing results"} & set(stages)
+
+
+def test_seeds_that_were_killed_end_as_those_that_never_were(whole: Run, tmp_path: Path) -> None:
+    options = [*whole.options, "--seeds", "2", "--iterations", "2"]
+    seeds = Run(tmp_path / "whole", options, whole.cache)
+    seeds.finish()
+    run = replace(seeds, out=tmp_path / "out")
+    first, second = (run.out / f"seed-{seed}" for seed in range(2))
+    status, _ = run.kill_when(lambda _: evaluations(first) >= 2, number=signal.SIGTERM)
+    assert status == 128 + signal.SIGTERM
+    assert not second.exists()
+    ended = run.kill_when(lambda _: evaluations(second) >= 2)
+    assert ended[0] == -signal.SIGKILL
+    assert not (run.out / "seeds.json").exists()
+    before = (first / "model.onnx").stat().st_mtime_ns
+    said = run.finish()
+    assert f"the run in {first} has ended" in said
+    assert "evaluations are known" in said
+    assert (first / "model.onnx").stat().st_mtime_ns == before
+    for one in (first, second):
+        assert difference(one, seeds.out / one.name) == ""
+    summaries = [ID.sub(b"", (out / "seeds.json").read_bytes()) for out in (run.out, seeds.out)]
+    assert summaries[0] == summaries[1]
 
 
 def test_sigterm_says_how_to_go_on_and_so_it_does(whole: Run, tmp_path: Path) -> None:

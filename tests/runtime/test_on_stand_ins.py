@@ -173,16 +173,24 @@ print(taken / face_bytes(model), session.plan.batch_size)
     assert int(batch_size) == {"48": 1024, "160": 64, "head": 32}[name]
 
 
-def test_less_free_memory_means_fewer_faces_and_then_one_lane(
+def test_less_free_memory_means_fewer_lanes_and_fewer_faces(
     on_stand_ins: OnStandIns, products: dict[str, Path]
 ) -> None:
     printed = on_stand_ins(f"""
 for mebibytes in (80_000, 4_000, 1_000, 500, 10):
     put("free", mebibytes << 20)
-    plan = open_session(Path({str(products["160"])!r}), "cuda").plan
-    print(plan.batch_size, plan.lanes)
+    for jobs in (8, 3, 1):
+        plan = open_session(Path({str(products["160"])!r}), "cuda", jobs=jobs).plan
+        print(plan.batch_size, plan.lanes, end=", ")
+    print()
 """)
-    assert printed.splitlines() == ["64 2", "64 2", "16 2", "16 1", "1 1"]
+    assert printed.splitlines() == [
+        "64 4, 64 2, 64 1, ",
+        "64 2, 64 2, 64 1, ",
+        "16 2, 16 2, 32 1, ",
+        "16 1, 16 1, 16 1, ",
+        "1 1, 1 1, 1 1, ",
+    ]
 
 
 def test_a_batch_without_room_is_halved_aloud_and_the_features_are_right(

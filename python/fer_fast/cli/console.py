@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TextIO, cast
 
 from rich.console import Console, RenderableType
@@ -28,6 +29,7 @@ from fer_fast.cli.streams import GuardedStream, standard_streams
 from fer_fast.progress import SILENT, Task
 
 _WIDTH_WITHOUT_TERMINAL = 110
+_WIDTH_FOR_ALL = 78
 _SECONDS_BETWEEN_LINES = 15.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -111,10 +113,14 @@ class _LoggedTask:
     def print(self) -> None:
         self._last_line = time.perf_counter()
         seconds = self._last_line - self._start
-        count = f"{self._done:,}"
-        if self._done != self._total:
-            count += f" of {self._total:,}"
-        line = f"{self._description}: {count} {self._unit} in {seconds:.1f} s"
+        line = f"{self._description}: {self._done:,}"
+        if self._done == self._total:
+            line += f" {self._unit} in {seconds:.1f} s"
+        else:
+            line += f" of {self._total:,} {self._unit} in {seconds:.1f} s"
+            if self._done:
+                rest = seconds / self._done * (self._total - self._done)
+                line += f", some {timedelta(seconds=round(rest))} to go"
         self._note(f"{line} · {self._status}" if self._status else line)
 
 
@@ -143,16 +149,19 @@ class ConsoleReporter:
             yield logged
             logged.print()
             return
-        with _Bars(
+        columns = [
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
             _RateColumn(table_column=Column(no_wrap=True)),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-        ) as progress:
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        ]
+        if self._console.width < _WIDTH_FOR_ALL:
+            # How long it takes is worth more than how fast it goes.
+            columns = [one for one in columns if not isinstance(one, BarColumn | _RateColumn)]
+        with _Bars(*columns, console=self._console) as progress:
             yield _BarTask(progress, description, total, unit)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,11 +11,11 @@ from typing import Any, NoReturn, cast
 
 from rich.console import Console
 from rich.text import Text
-from rich_argparse import RawDescriptionRichHelpFormatter
 
 from fer_fast import __version__
 from fer_fast.cli.commands import (
     audit,
+    completion,
     config,
     doctor,
     evaluate,
@@ -28,6 +29,7 @@ from fer_fast.cli.commands import (
     serve,
 )
 from fer_fast.cli.console import ConsoleReporter, QuietReporter, one_line, open_consoles
+from fer_fast.cli.help import HelpFormatter
 from fer_fast.cli.interrupt import leave, prompt_interrupts
 from fer_fast.cli.streams import GuardedStream, occupy_standard_descriptors
 from fer_fast.environment import available_cpus, limit_threads
@@ -39,7 +41,7 @@ USER_ERROR = 2
 
 _COMMANDS = (
     *(pipeline, report, runs, predict, evaluate, model, serve),
-    *(extract, export, audit, config, doctor),
+    *(extract, export, audit, config, doctor, completion),
 )
 
 
@@ -60,18 +62,11 @@ class _Parser(argparse.ArgumentParser):
         return found, unknown
 
 
-class _HelpFormatter(RawDescriptionRichHelpFormatter):
-    """Help as it is written: the brackets of an extra are no markup, examples stand in lines."""
-
-    help_markup = False
-    text_markup = False
-
-
 def build_parser(stdout: Console | None = None) -> argparse.ArgumentParser:
     """Return the parser of every command; its help is formatted for the console."""
 
-    def formatter(prog: str) -> _HelpFormatter:
-        return _HelpFormatter(prog, console=stdout)
+    def formatter(prog: str) -> HelpFormatter:
+        return HelpFormatter(prog, console=stdout)
 
     parser = _Parser(
         prog="fer-fast",
@@ -79,7 +74,9 @@ def build_parser(stdout: Console | None = None) -> argparse.ArgumentParser:
         formatter_class=formatter,
     )
     parser.add_argument("--version", action="version", version=f"fer-fast {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", prog=parser.prog
+    )
     common = _Parser(add_help=False)
     display = common.add_argument_group("display")
     display.add_argument("--no-color", action="store_true", help="print without colours")
@@ -96,7 +93,7 @@ def build_parser(stdout: Console | None = None) -> argparse.ArgumentParser:
             description=command.__doc__,
             parents=[common],
             formatter_class=formatter,
-            epilog=getattr(command, "EXAMPLES", None),
+            epilog=command.EXAMPLES,
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
@@ -110,6 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     left. 2: something that the user can mend. 128 and a signal's number: that signal, such as 130
     for Ctrl-C.
     """
+    if "_ARGCOMPLETE" in os.environ:
+        # A shell asks for what may come next.
+        from argcomplete import autocomplete
+
+        autocomplete(build_parser())
     occupy_standard_descriptors()
     stdout, stderr = open_consoles()
     status = _run(arguments, stdout, stderr)

@@ -35,7 +35,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,8 @@ _IMAGE_METADATA = {
     "Image.ColorSpaceGamma": "SRGB",
     "Image.NominalPixelRange": "NominalRange_0_255",
 }
-_BATCH = {"cpu": 32, "cuda": 1024}
+_CPU_BATCH = 32
+"""Faces in one call on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -184,11 +185,14 @@ class ExpressionModel:
     """
 
     def __init__(self, path: Path, *, device: Device = "cpu", threads: int = 1) -> None:
-        if device not in _BATCH:
+        if device not in get_args(Device):
             raise ParameterError(f"the device is {device!r}: choose cpu or cuda")
         if threads < 1:
             raise ParameterError(f"{threads} threads: give at least 1")
-        self._session = open_on_cpu(path) if device == "cpu" else _open_on_cuda(path)
+        if device == "cpu":
+            self._session, self._batch_size = open_on_cpu(path), _CPU_BATCH
+        else:
+            self._session, self._batch_size = _open_on_cuda(path)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = ModelInfo.from_metadata(metadata, str(path))
         self._check_interface(path)
@@ -229,7 +233,7 @@ class ExpressionModel:
         DeviceError
             If the device fails, mostly for lack of memory.
         """
-        size = _BATCH[self.device]
+        size = self._batch_size
         batches = [faces[start : start + size] for start in range(0, len(faces), size)]
         try:
             if len(batches) <= 1 or self._threads == 1:
@@ -253,11 +257,20 @@ class ExpressionModel:
         return outputs
 
 
-def _open_on_cuda(path: Path) -> Any:
-    """Open a model whose backbone computes on CUDA, and its classifier on the CPU."""
+def _open_on_cuda(path: Path) -> tuple[Any, int]:
+    """Open a model whose backbone computes on CUDA, and its classifier on the CPU.
+
+    Returns
+    -------
+    session : onnxruntime.InferenceSession
+    batch_size : int
+        How many faces the device's memory is good for.
+    """
+    from fer_fast.graph.cost import face_bytes
     from fer_fast.graph.onefile import CLASSIFIER_NODES
     from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING
-    from fer_fast.runtime.cuda import provider_options, require_cuda
+    from fer_fast.runtime.cuda import free_memory, provider_options, require_cuda
+    from fer_fast.runtime.lanes import plan_cuda
 
     require_cuda()
     options = session_options(threads=1)
@@ -277,4 +290,4 @@ def _open_on_cuda(path: Path) -> Any:
             f"ONNX Runtime computes {len(strays)} nodes of {path} on the CPU that belong on CUDA "
             f"({', '.join(strays[:3])}): run fer-fast doctor"
         )
-    return session
+    return session, plan_cuda(face_bytes(path), free_memory(), 1).batch_size

@@ -22,6 +22,12 @@ METHODS = {
 }
 """The features that a run fits its forests on, for people."""
 
+TEST_ROWS = ("test", "test_deduplicated")
+"""All test rows, and those whose image stands in no other split, as ``metrics.json`` has them."""
+
+MEASURES = ("accuracy", "f1_macro")
+"""Of a method on some rows."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -98,7 +104,7 @@ class SeedSummary:
     Attributes
     ----------
     method, rows, measure : str
-        One of `METHODS`, ``test`` or ``test_deduplicated``, ``accuracy`` or ``f1_macro``.
+        Of `METHODS`, `TEST_ROWS` and `MEASURES`.
     score : Mean
     ahead : Mean
         How far the colony's features score above it, by the pairs of each seed.
@@ -120,8 +126,8 @@ def summarise_seeds(documents: Sequence[dict[str, Any]]) -> list[SeedSummary]:
         The document of ``metrics.json`` of each seed.
     """
     found = []
-    for rows in ("test", "test_deduplicated"):
-        for measure in ("accuracy", "f1_macro"):
+    for rows in TEST_ROWS:
+        for measure in MEASURES:
             chosen = [one[rows][measure] for one in documents]
             for method in METHODS:
                 values = [scores_of(one, method)[rows][measure] for one in documents]

@@ -7,25 +7,25 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.errors import OutputError, ParameterError
+from fer_fast.errors import DataError, OutputError, ParameterError
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.runs.journal import Journal
+from fer_fast.runs.journal import run_journal
 from fer_fast.runs.metrics import metrics_text
 from fer_fast.runs.model_file import save_model
 from fer_fast.runs.predictions import save_predictions
-from fer_fast.runs.record import ID_COMMENT, read_record, run_id_of
+from fer_fast.runs.record import ID_COMMENT, is_run_id, read_json, read_record, run_id_of
 from fer_fast.runs.report.page import save_report
 from fer_fast.runs.result import RunResult
+from fer_fast.selection.journal import Journal
 from fer_fast.settings import PATH_ERRORS, Settings, config_text
-from fer_fast.storage.files import atomic_write, make_dir, owned_dir, remove_unfinished
+from fer_fast.storage.files import atomic_write, locked, make_dir, remove_unfinished
 
 _ID_FORMAT = "%Y%m%dT%H%M%S"
 
@@ -54,11 +54,14 @@ class RunFolder:
         Stands under this name in ``metrics.json``, ``selection.json``, ``predictions.npz`` and the
         first line of ``evaluations.jsonl``, in a comment at the head of ``config.toml``, and in the
         metadata of ``model.onnx`` as ``fer_fast.run_id``.
+    resumed_by : Path or None
+        What to resume instead, where the run is one of several.
     """
 
     path: Path
     reporter: Reporter = SILENT
     run_id: str = field(default_factory=new_run_id)
+    resumed_by: Path | None = None
 
     RESULTS = ("selection.json", "metrics.json", "predictions.npz", "model.onnx", "report.html")
     """What a run that has ended leaves behind, in the order in which it is written."""
@@ -102,8 +105,12 @@ class RunFolder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run has left all its results behind."""
-        return all((self.path / name).exists() for name in self.RESULTS)
+        """Whether this run has left all its results behind."""
+        try:
+            is_ours = run_id_of(self.config) == self.run_id
+        except OSError:
+            return False
+        return is_ours and all((self.path / name).exists() for name in self.RESULTS)
 
     @classmethod
     def of_earlier_run(cls, path: Path, reporter: Reporter = SILENT) -> RunFolder:
@@ -138,7 +145,7 @@ class RunFolder:
         ParameterError
             If another process runs there.
         """
-        with owned_dir(self.path) as is_ours:
+        with locked(self.path) as is_ours:
             if not is_ours:
                 raise ParameterError(
                     f"another fer-fast is running in {self.path}",
@@ -156,7 +163,7 @@ class RunFolder:
             If the file cannot be written.
         """
         self._set_aside_earlier()
-        _write(self.config, f"{ID_COMMENT}{self.run_id}\n\n{config_text(settings)}")
+        write_text(self.config, f"{ID_COMMENT}{self.run_id}\n\n{config_text(settings)}")
 
     def journal(self, settings: Settings) -> Journal:
         """Return the journal of the run's search, which need not have begun.
@@ -166,7 +173,7 @@ class RunFolder:
         DataError
             If it is that of another search.
         """
-        return Journal(self.evaluations, self.run_id, settings, self.reporter)
+        return run_journal(self.evaluations, self.run_id, settings, self.reporter)
 
     def create(self) -> None:
         """Make the folder, and see that files can be written there.
@@ -212,7 +219,7 @@ class RunFolder:
             "n_features": n_features,
             "indices": subset.tolist(),
         }
-        _write(self.selection, json.dumps(document) + "\n")
+        write_text(self.selection, json.dumps(document) + "\n")
 
     def save(self, result: RunResult) -> None:
         """Write all that the run found.
@@ -226,7 +233,7 @@ class RunFolder:
         self.save_selection(result.classifier.subset, result.classifier.n_features)
         if not self.config.exists():
             self.begin(result.settings)
-        _write(self.metrics, metrics_text(result, self.run_id))
+        write_text(self.metrics, metrics_text(result, self.run_id))
         save_predictions(self.predictions, result.predictions, self.run_id)
         save_model(self.model, result, self.run_id)
         save_report(self.report, [read_record(self.path)])
@@ -259,15 +266,20 @@ class RunFolder:
             # A folder of fer-fast 0.1 may have no such file.
             pass
         for path in (self.selection, self.metrics):
-            try:
-                document: Any = json.loads(path.read_text(encoding="utf-8"))
-                return str(document["run_id"])
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
+            with suppress(DataError):
+                # It becomes part of a path.
+                if is_run_id(run_id := str(read_json(path).get("run_id"))):
+                    return run_id
         written = max(path.stat().st_mtime for path in files)
         return time.strftime(_ID_FORMAT, time.gmtime(written))
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text whole, or not at all; names of files in it need not be text themselves.
+
+    Raises
+    ------
+    OutputError
+    """
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors=PATH_ERRORS)

@@ -15,7 +15,7 @@ VERSION = 1
 
 
 def metrics_document(result: RunResult) -> dict[str, Any]:
-    """Return the run as JSON types; `README.md` describes the keys."""
+    """Return the run as JSON types; `docs/runs.md` describes the keys."""
     dataset = result.dataset
     subset = result.classifier.subset
     return {
@@ -34,6 +34,8 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "best_score": result.search.score,
             "stopped_by": result.search.stopped_by,
             "judged_on": result.settings.judges,
+            # Four digits are more than it means, and a fifth of the size.
+            "pheromone": [float(f"{one:.4g}") for one in result.search.pheromone],
         },
         "timings_s": result.timings,
         "data": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from fer_fast.errors import DataError
 from fer_fast.runs.predictions import TestPredictions, load_predictions
-from fer_fast.settings import PATH_ERRORS
+from fer_fast.settings import PATH_ERRORS, Settings, read_config
 
 ID_COMMENT = "# fer-fast run "
 """What comes before the run's name at the head of its ``config.toml``."""
@@ -49,6 +50,17 @@ class RunRecord:
         """The settings by name."""
         found: dict[str, Any] = self.metrics["parameters"]
         return found
+
+    @property
+    def settings(self) -> Settings:
+        """What decided the run, paths included.
+
+        Raises
+        ------
+        ParameterError
+            If its ``config.toml`` cannot be read.
+        """
+        return Settings(**read_config(self.path / "config.toml"))
 
     @property
     def subset(self) -> NDArray[np.int64]:
@@ -94,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
             text = file.read(_MOST_BYTES + 1)
         if len(text) > _MOST_BYTES:
             raise ValueError("it is too large")
-        document = json.loads(text)
+        document = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
     except FileNotFoundError as error:
@@ -111,6 +123,19 @@ def read_json(path: Path) -> dict[str, Any]:
     return document
 
 
+def _finite(text: str) -> float:
+    """Return a number; Python's JSON knows some that are none."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"it holds {text}, which is no number")
+    return value
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether a text is a run's name."""
+    return _ID.fullmatch(text) is not None
+
+
 def run_id_of(config: Path) -> str | None:
     """Return the run that a ``config.toml`` names in its first line; None: it names none.
 
@@ -122,7 +147,7 @@ def run_id_of(config: Path) -> str | None:
     with config.open(encoding="utf-8", errors=PATH_ERRORS) as file:
         first = file.readline(200)
     run_id = first.removeprefix(ID_COMMENT).strip()
-    return run_id if first.startswith(ID_COMMENT) and _ID.fullmatch(run_id) else None
+    return run_id if first.startswith(ID_COMMENT) and is_run_id(run_id) else None
 
 
 def find_runs(folder: Path) -> list[Path]:

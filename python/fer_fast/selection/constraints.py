@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 from sklearn.metrics import get_scorer_names
@@ -44,8 +46,10 @@ CONSTRAINTS: dict[str, list[Any]] = {
     ],
     "n_colonies": [None, Interval(Integral, 2, None, closed="left")],
     "n_jobs": [None, Integral],
+    "executor": [None, Executor, callable],
     "time_budget": [None, Interval(Real, 0, None, closed="left")],
     "callbacks": [None, list],
+    "checkpoint": [None, str, PathLike],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }

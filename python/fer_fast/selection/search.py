@@ -73,12 +73,15 @@ class Search:
         One per iteration, as `Colony.history` describes.
     stopped_by : str
         What ended the search, as `Colony.run` says it.
+    pheromone : ndarray of shape (n_features,), float64
+        Where the search ended up.
     """
 
     subset: NDArray[np.int64]
     score: float
     history: Sequence[Mapping[str, Any]]
     stopped_by: str
+    pheromone: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -257,9 +260,21 @@ def search(
     run: RunSettings,
     *,
     deposit: Literal["best", "credit"],
+    n_jobs: int | None = None,
     reporter: Reporter,
 ) -> Search:
     """Let a colony search, and report how it goes.
+
+    Parameters
+    ----------
+    desirability : ndarray of shape (n_features,), float64
+    fitness : Fitness
+    settings : ColonySettings
+    run : RunSettings
+    deposit : {"best", "credit"}
+    n_jobs : int or None
+        Threads that call the fitness; None: the run's.
+    reporter : Reporter
 
     Raises
     ------
@@ -288,7 +303,7 @@ def search(
         stopped_by = colony.run(
             fitness,
             n_iterations=settings.iterations,
-            n_jobs=run.jobs,
+            n_jobs=run.jobs if n_jobs is None else n_jobs,
             time_budget=settings.time_budget,
             callback=report,
             interrupt_grace=_INTERRUPT_GRACE_S,
@@ -315,4 +330,4 @@ def _found(colony: Colony, fitness: Fitness, settings: ColonySettings, stopped_b
         fitness.deadline = None
         judged = fitness(subset)
         score = judged[0] if isinstance(judged, tuple) else judged
-    return Search(subset, score, colony.history, stopped_by)
+    return Search(subset, score, colony.history, stopped_by, colony.pheromone)

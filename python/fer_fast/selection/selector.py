@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from numbers import Integral
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -20,17 +21,19 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
-from sklearn.utils import Bunch, check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
 
 from fer_fast._core import Evaluation
+from fer_fast.selection.checkpoint import Checkpoint, opened_checkpoint
 from fer_fast.selection.constraints import CONSTRAINTS
 from fer_fast.selection.problem import Found, Problem
+from fer_fast.selection.routing import routed
 from fer_fast.selection.rows import set_aside
 from fer_fast.selection.stability import frequency, search_halves, stability
 from fer_fast.selection.tables import checked, is_frame, refuses_gaps, take_columns
@@ -136,6 +139,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         Threads that judge subsets. None is 1 unless in a `joblib.parallel_config` context, -1 is
         one per core. 1 judges in the thread that called `fit`. The result is the same for any
         number.
+    executor : concurrent.futures.Executor, callable or None, default=None
+        Judges subsets in place of threads, as in `Colony.run`. Clones share it, pickles do without.
     time_budget : float or None, default=None
         Seconds after which no further subset is judged; None for no limit. Each of `n_colonies` has
         as much again.
@@ -145,6 +150,11 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         selector goes without.
     random_state : int, RandomState instance or None, default=None
         An int is the colony's seed.
+    checkpoint : str, path-like or None, default=None
+        A file that keeps each subset judged as soon as it is. A fit that was killed goes on from
+        there: given the same data and parameters, `random_state` an int, it is told what is known,
+        and ends as if nothing had been; callbacks hear of all again. Other data or parameters, but
+        for `n_jobs` and `verbose`, are refused, and so is a second process.
     verbose : int, default=0
         1 or more prints a line per iteration.
 
@@ -242,9 +252,11 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         desirability: Any = "auto",
         n_colonies: int | None = None,
         n_jobs: int | None = None,
+        executor: Executor | Callable[[], Executor] | None = None,
         time_budget: float | None = None,
         callbacks: list[Callable[[Evaluation], object]] | None = None,
         random_state: int | np.random.RandomState | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         verbose: int = 0,
     ) -> None:
         self.estimator = estimator
@@ -269,9 +281,11 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         self.desirability = desirability
         self.n_colonies = n_colonies
         self.n_jobs = n_jobs
+        self.executor = executor
         self.time_budget = time_budget
         self.callbacks = callbacks
         self.random_state = random_state
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
@@ -302,7 +316,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         """
         self._forget()
         try:
-            said = self._search(X, y, params)
+            with opened_checkpoint(self.checkpoint, self.get_params()) as checkpoint:
+                said = self._search(X, y, params, checkpoint)
         except BaseException:
             self._forget()
             raise
@@ -311,10 +326,12 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
             warnings.warn(message, category, stacklevel=3)
         return self
 
-    def _search(self, X: Any, y: Any, params: Mapping[str, Any]) -> Said:
+    def _search(
+        self, X: Any, y: Any, params: Mapping[str, Any], checkpoint: Checkpoint | None
+    ) -> Said:
         X, y = checked(self, X, y)
         names = getattr(self, "feature_names_in_", None)
-        problem = Problem(self, X, y, names, self._route(params))
+        problem = Problem(self, X, y, names, routed(self, params), checkpoint)
         random_state = check_random_state(self.random_state)
         rows, held = set_aside(
             self.holdout,
@@ -337,18 +354,9 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         if self.stop_reason_ == "interrupted":
             kept = f"interrupted: the selector keeps the best of {found.evaluations} subsets"
             said.append((PartialResultWarning, kept))
+        if checkpoint is not None:
+            said += [(UserWarning, warning) for warning in checkpoint.warnings]
         return said
-
-    def _route(self, params: Mapping[str, Any]) -> Any:
-        nothing = Bunch(estimator=Bunch(fit={}), splitter=Bunch(split={}), scorer=Bunch(score={}))
-        if get_config()["enable_metadata_routing"]:
-            return Bunch(**{**nothing, **process_routing(self, "fit", **params)})
-        groups = {name: params[name] for name in params if name == "groups"}
-        others = {name: params[name] for name in params if name != "groups"}
-        if others and self.estimator is None:
-            raise TypeError(f"without an estimator, fit takes no {', '.join(others)}")
-        nothing.estimator.fit, nothing.splitter.split = others, groups
-        return nothing
 
     def _watch(self, callbacks: Sequence[Callable[[Evaluation], object]] = ()) -> Watch:
         return Watch(
@@ -481,13 +489,11 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
     def __sklearn_clone__(self) -> AntColonySelector:
         # A copy of a callback would tell nobody, and not everything in it can be copied.
         bare = copy.copy(self)
-        bare.callbacks = None
+        bare.callbacks = bare.executor = None
         twin: AntColonySelector = _clone_parametrized(bare)
-        twin.callbacks = self.callbacks
+        twin.callbacks, twin.executor = self.callbacks, self.executor
         return twin
 
     def __getstate__(self) -> Any:
-        state = super().__getstate__()
-        if hasattr(self, "support_"):
-            state = {**state, "callbacks": None}
-        return state
+        left = {"callbacks": None, "executor": None} if hasattr(self, "support_") else {}
+        return {**super().__getstate__(), **left}

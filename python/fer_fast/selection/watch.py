@@ -37,8 +37,13 @@ class Watch:
         self._time_budget = time_budget
         self._callbacks = callbacks
         self._verbose = verbose
+        self._elapsed: Callable[[], float] | None = None
         self.ended_by: str | None = None
         self.n_iterations = 0
+
+    def follow(self, elapsed: Callable[[], float]) -> None:
+        """Take the seconds that a search has taken from another clock than its colony's."""
+        self._elapsed = elapsed
 
     def __call__(self, evaluation: Evaluation) -> bool:
         """Tell everyone; return whether the search shall end."""
@@ -49,8 +54,10 @@ class Watch:
         answers = [callback(evaluation) for callback in self._callbacks]
         if any(answers):
             self.ended_by = "callback"
-        elif self._time_budget is not None and evaluation.elapsed >= self._time_budget:
-            self.ended_by = "time_budget"
+        elif self._time_budget is not None:
+            elapsed = evaluation.elapsed if self._elapsed is None else self._elapsed()
+            if elapsed >= self._time_budget:
+                self.ended_by = "time_budget"
         # Where nothing in a whole iteration could be judged, more of the same will not help.
         is_hopeless = is_iteration_over and evaluation.evaluations == 0
         return self.ended_by is not None or is_hopeless

@@ -164,15 +164,15 @@ def temporary_dir(parent: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def owned_dir(folder: Path) -> Iterator[bool]:
-    """Hold a folder's lock while the block runs; yield False where another process holds it.
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file or folder while the block runs; yield False where another holds it.
 
-    The lock is gone with this process, however that ends. Where folders cannot be locked, as on
-    Windows and some network file systems, nobody ever holds it.
+    The lock is gone with this process, however that ends. Where there are no locks, as on Windows
+    and some network file systems, nobody ever holds it.
     """
     with ExitStack() as held:
         try:
-            descriptor = os.open(folder, os.O_RDONLY)
+            descriptor = os.open(path, os.O_RDONLY)
             held.callback(os.close, descriptor)
             _lock(descriptor, wait=False)
         except BlockingIOError:
@@ -187,7 +187,7 @@ def owned_dir(folder: Path) -> Iterator[bool]:
 def remove_unfinished(folder: Path) -> None:
     """Remove the temporary files that a killed `atomic_write` left in a folder.
 
-    Nobody may be writing there: `owned_dir` sees to that.
+    Nobody may be writing there: `locked` sees to that.
     """
     for file in folder.glob(f"{UNFINISHED_FILE}*"):
         _remove(file)
@@ -268,11 +268,11 @@ def exclusive(path: Path, *, waiting: Callable[[], None] = lambda: None) -> Iter
             opened = held.enter_context(ExitStack())
             opened.callback(os.close, descriptor)
             try:
-                locked = _lock(descriptor, wait=False)
+                is_locked = _lock(descriptor, wait=False)
             except BlockingIOError:
                 waiting()
-                locked = _lock(descriptor, wait=True)
-            if not locked:
+                is_locked = _lock(descriptor, wait=True)
+            if not is_locked:
                 break
             if _is_open_as(path, descriptor):
                 held.callback(_remove, path)

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 NAME = "audit"
 HELP = "show what is wrong with the faces and with flattering protocols"
+EXAMPLES = """\
+examples:
+  fer-fast audit --data fer2013.csv
+  fer-fast audit --data faces/ --faces-only --out audit.json
+  fer-fast audit --data fer2013.csv --ferplus fer2013new.csv
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 NAME = "doctor"
 HELP = "show what this installation has and what it lacks"
+EXAMPLES = """\
+examples:
+  fer-fast doctor
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 NAME = "evaluate"
 HELP = "score a saved model on a labelled data set"
+EXAMPLES = """\
+examples:
+  fer-fast evaluate --data fer2013.csv
+  fer-fast evaluate --data faces/ --model model.onnx
+  fer-fast evaluate --data a.csv --labels ferplus=votes.csv
+"""
 
 _SPLITS = ("Training", "PublicTest", "PrivateTest", "all")
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 NAME = "export"
 HELP = "write the frozen backbone as ONNX"
+EXAMPLES = """\
+examples:
+  fer-fast export
+  fer-fast export --size 96 --pooling global --out a.onnx
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 NAME = "model"
 HELP = "show a model's card: data, scores, limits"
+EXAMPLES = """\
+examples:
+  fer-fast model
+  fer-fast model runs/paper/model.onnx
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

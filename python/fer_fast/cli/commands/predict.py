@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 
 NAME = "predict"
 HELP = "say the expressions of faces in pictures, videos or a webcam"
+EXAMPLES = """\
+examples:
+  fer-fast predict photo.jpg
+  fer-fast predict album/ --format csv > faces.csv
+  fer-fast predict film.mp4 --fps 5 --annotate frames/
+  cat photo.jpg | fer-fast predict -
+"""
 
 _USER_ERROR = 2
 

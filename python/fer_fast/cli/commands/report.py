@@ -23,6 +23,7 @@ EXAMPLES = """\
 examples:
   fer-fast report runs/paper
   fer-fast report runs/paper runs/best --out both.html
+  fer-fast report runs/paper --faces --out private.html
 """
 
 
@@ -32,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--paths", action="store_true", help="let the report show where files lie on this machine"
     )
+    parser.add_argument(
+        "--faces",
+        action="store_true",
+        help="show the surest mistakes as pictures, from the data set where the run found it; they "
+        "are people's faces",
+    )
     add_out_option(
         parser,
         "out",
@@ -40,14 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:  # noqa: ARG001
+def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
     """Run the command and return its exit status."""
     from fer_fast.runs.record import read_record
+    from fer_fast.runs.report.mistakes import faces_of
     from fer_fast.runs.report.page import save_report
 
     folders: list[Path] = options.runs
     default = folders[0] / "report.html" if len(folders) == 1 else Path("report.html")
     path = options.out or default
-    save_report(path, [read_record(one) for one in folders], with_paths=options.paths)
+    runs = [read_record(one) for one in folders]
+    faces = {one.run_id: faces_of(one, reporter) for one in runs if options.faces}
+    save_report(path, runs, with_paths=options.paths, faces=faces)
     stdout.print(f"wrote {path}", soft_wrap=True)
     return 0

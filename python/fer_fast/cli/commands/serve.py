@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 NAME = "serve"
 HELP = "answer over HTTP, with a page to try it"
+EXAMPLES = """\
+examples:
+  fer-fast serve
+  fer-fast serve --model runs/paper/model.onnx --port 8080
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

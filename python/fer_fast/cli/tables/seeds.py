@@ -1,10 +1,8 @@
-"""What runs of several seeds say together, for people and as JSON."""
+"""What runs of several seeds say together, for people."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
@@ -15,20 +13,25 @@ _ROWS = {"test": "all", "test_deduplicated": "own"}
 _MEASURES = {"accuracy": "accuracy", "f1_macro": "macro-F1"}
 
 
-def seeds_table(documents: Sequence[dict[str, Any]]) -> Table:
+def seeds_table(documents: Sequence[dict[str, Any]], stability: float | None) -> Table:
     """Return means over seeds with their 95 % intervals.
 
     Parameters
     ----------
     documents : sequence of dict
         The document of ``metrics.json`` of each seed.
+    stability : float or None
+        Of the selections; None where none can be said.
     """
+    caption = "own: rows whose image stands in no other split"
+    if stability is not None:
+        caption += f"\nstability of the selections, 1 the same and 0 chance: {stability:.3f}"
     table = Table(
         title=f"{len(documents)} seeds: mean ± half of the 95 % interval (Student's t)",
         title_justify="left",
         title_style="bold",
         header_style="bold",
-        caption="own: rows whose image stands in no other split",
+        caption=caption,
         caption_justify="left",
     )
     for position, column in enumerate(("features", "rows", "measure", "score", "ants ahead by")):
@@ -43,12 +46,6 @@ def seeds_table(documents: Sequence[dict[str, Any]]) -> Table:
             ahead,
         )
     return table
-
-
-def seeds_document(documents: Sequence[dict[str, Any]]) -> str:
-    """Return the same as JSON, each seed's metrics included."""
-    summaries = [asdict(one) for one in summarise_seeds(documents)]
-    return json.dumps({"summary": summaries, "runs": list(documents)}, indent=2) + "\n"
 
 
 def _shown(mean: Mean, *, signed: bool = False) -> str:

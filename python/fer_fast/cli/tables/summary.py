@@ -12,12 +12,21 @@ from rich.text import Text
 from fer_fast.faces.dataset import SPLIT_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderResult
 
     from fer_fast.classifier.scores import HeldOutScores, Scores
     from fer_fast.runs.result import RunResult
 
 _BOTH = "all rows | rows whose image stands in no other split"
+_MEASURES = {
+    "accuracy": "accuracy",
+    "precision": "precision_weighted",
+    "recall": "recall_weighted",
+    "F1": "f1_weighted",
+    "macro-F1": "f1_macro",
+}
 
 
 def summary(result: RunResult) -> RenderableType:
@@ -48,71 +57,86 @@ def summary(result: RunResult) -> RenderableType:
     )
 
 
-def _table(title: str, *columns: str) -> Table:
+class _Fitting:
+    """A table that another one stands in for where it is too wide."""
+
+    def __init__(self, wide: Table, narrow: Table) -> None:
+        self._wide = wide
+        self._narrow = narrow
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = self._wide.__rich_measure__(console, options.update(max_width=1000)).maximum
+        yield self._wide if width <= options.max_width else self._narrow
+
+
+def _turned(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
+    """Return a table whose columns are rows where it is too wide, both parts of a pair below."""
+    first, *others = zip(columns, *rows, strict=True)
+    narrow = [[cell.replace(" | ", "\n") for cell in row] for row in others]
+    return _Fitting(_table(title, columns, rows), _table(title, first, narrow))
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _data_table(result: RunResult) -> Table:
+def _data_table(result: RunResult) -> RenderableType:
     counts = {name: result.dataset.class_counts(split) for split, name in SPLIT_NAMES.items()}
     labels = list(next(iter(counts.values())))
-    table = _table("Faces", "split", *labels, "all")
-    for name, by_label in counts.items():
-        table.add_row(name, *(f"{n:,}" for n in by_label.values()), f"{sum(by_label.values()):,}")
-    return table
+    rows = [
+        (name, *(f"{n:,}" for n in by_label.values()), f"{sum(by_label.values()):,}")
+        for name, by_label in counts.items()
+    ]
+    return _turned("Faces", ("split", *labels, "all"), rows)
 
 
 def _comparison_table(
     result: RunResult, compared: Mapping[str, HeldOutScores], title: str
-) -> Table:
-    table = _table(title, *("features", "k", "accuracy", "precision", "recall", "F1", "macro-F1"))
+) -> RenderableType:
+    rows = []
     for name, evaluation in compared.items():
         k = result.classifier.n_features if name == "all" else len(result.classifier.subset)
         both = (evaluation.test, evaluation.test_deduplicated)
-        table.add_row(
-            name,
-            f"{k:,}",
-            *(
-                " | ".join(f"{getattr(scores, measure):.3f}" for scores in both)
-                for measure in (
-                    "accuracy",
-                    "precision_weighted",
-                    "recall_weighted",
-                    "f1_weighted",
-                    "f1_macro",
-                )
-            ),
+        measured = (
+            " | ".join(f"{getattr(scores, measure):.3f}" for scores in both)
+            for measure in _MEASURES.values()
         )
-    return table
+        rows.append((name, f"{k:,}", *measured))
+    return _turned(title, ("features", "k", *_MEASURES), rows)
 
 
 def _class_table(scores: Scores) -> Table:
-    table = _table(
-        "Ant colony by class, all PrivateTest rows", "class", "precision", "recall", "F1", "rows"
-    )
-    for name, one in scores.per_class.items():
-        table.add_row(
-            name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}"
-        )
-    return table
+    rows = [
+        (name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
+        for name, one in scores.per_class.items()
+    ]
+    title = "Ant colony by class, all PrivateTest rows"
+    return _table(title, ("class", "precision", "recall", "F1", "rows"), rows)
 
 
-def _confusion_table(scores: Scores) -> Table:
+def _confusion_table(scores: Scores) -> RenderableType:
     names = list(scores.per_class)
-    table = _table("Confusion: true class down, predicted class across", "", *names)
-    for name, row in zip(names, scores.confusion, strict=True):
-        table.add_row(name, *(f"{n:,}" for n in row))
-    return table
+    rows = [
+        (name, *(f"{n:,}" for n in row)) for name, row in zip(names, scores.confusion, strict=True)
+    ]
+    title = "Confusion: true class down, predicted class across"
+    narrow = _table(title, ("", *names), rows)
+    narrow.box, narrow.padding, narrow.pad_edge = None, (0, 1, 0, 0), False
+    for column in narrow.columns:
+        # A name may be cut short, a figure may not.
+        column.min_width = max(len(str(cell)) for cell in column.cells)
+    return _Fitting(_table(title, ("", *names), rows), narrow)
 
 
 def _timing_table(result: RunResult) -> Table:
-    table = _table("Seconds", "stage", "s")
-    for stage, seconds in result.timings.items():
-        table.add_row(stage, f"{seconds:.1f}")
-    table.add_row("all", f"{sum(result.timings.values()):.1f}")
-    return table
+    rows = [(stage, f"{seconds:.1f}") for stage, seconds in result.timings.items()]
+    rows.append(("all", f"{sum(result.timings.values()):.1f}"))
+    return _table("Seconds", ("stage", "s"), rows)
 
 
 def _verdict(result: RunResult) -> Panel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -180,44 +179,6 @@ def _series(history: Sequence[dict[str, Any]], name: str) -> list[tuple[float, f
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def places(run: RunRecord) -> str:
-    """Return where on the face, and among the channels, the chosen features are."""
-    features = run.metrics["features"]
-    channels = features.get("channels")
-    if not channels or features["total"] % channels:
-        return ""
-    n_cells = features["total"] // channels
-    side = math.isqrt(n_cells)
-    cells, of_channel = np.divmod(run.subset, channels)
-    counts = np.bincount(cells, minlength=n_cells)
-    chosen_cells = np.bincount(np.bincount(of_channel, minlength=channels), minlength=n_cells + 1)
-    parts = []
-    if side * side == n_cells and n_cells > 1:
-        grid = counts.reshape(side, side)
-        shares = grid / max(1, grid.max())
-        caption = (
-            f"Features chosen in each cell of the backbone's {side} × {side} grid over the face, "
-            f"of {channels:,} channels each"
-        )
-        shown = [[f"{count:,}" for count in row] for row in grid.tolist()]
-        parts.append(
-            figure(
-                svg.cells(shares.tolist(), shown, caption),
-                caption,
-                table(
-                    ("row", *(f"column {n + 1}" for n in range(side))),
-                    [(n + 1, *row) for n, row in enumerate(shown)],
-                ),
-            )
-        )
-    rows = [(f"{n} cells", (count,)) for n, count in enumerate(chosen_cells.tolist()) if count][:18]
-    caption = "Channels by the number of cells in which they were chosen"
-    plot = svg.bars(rows, ("main",), caption, "channels")
-    numbers = [(label, f"{values[0]:,}") for label, values in rows]
-    parts.append(figure(plot, caption, table(("chosen in", "channels"), numbers)))
-    return f'<div class="plots">{"".join(parts)}</div>'
 
 
 def calibration(run: RunRecord) -> str:

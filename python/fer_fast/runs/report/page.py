@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import combinations
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fer_fast.errors import DataError
+from fer_fast.faces.dataset import FaceDataset
 from fer_fast.runs import compare
 from fer_fast.runs.record import RunRecord
 from fer_fast.runs.report import figures
 from fer_fast.runs.report.figures import interval, table
+from fer_fast.runs.report.mistakes import surest_mistakes
+from fer_fast.runs.report.places import places
 from fer_fast.runs.report.style import STYLE
 from fer_fast.storage.files import atomic_write
 
@@ -24,7 +28,12 @@ _WHOLE_PATH = re.compile(r"(?:ferplus=)?((?:~|[A-Za-z]:)?[/\\].*[/\\])", re.DOTA
 """The same of a path that is all there is."""
 
 
-def report_html(runs: Sequence[RunRecord], *, with_paths: bool = False) -> str:
+def report_html(
+    runs: Sequence[RunRecord],
+    *,
+    with_paths: bool = False,
+    faces: Mapping[str, FaceDataset] = MappingProxyType({}),
+) -> str:
     """Return the report of a run, or of several side by side, as one HTML page.
 
     Parameters
@@ -33,25 +42,28 @@ def report_html(runs: Sequence[RunRecord], *, with_paths: bool = False) -> str:
         At least one.
     with_paths : bool, default=False
         Whether it may show where files lie, which tells of a home folder.
+    faces : mapping of str to FaceDataset
+        By run id: the data sets of those runs whose surest mistakes it may show, which are pictures
+        of people.
 
     Raises
     ------
     DataError
         If a run's files are not what its `metrics.json` says.
     """
-    shown = [run if with_paths else _without_paths(run) for run in runs]
     try:
+        shown = [run if with_paths else _without_paths(run) for run in runs]
         if len(shown) == 1:
-            body = _title(shown[0]) + _run(shown[0])
+            body = _title(shown[0]) + _run(shown[0], faces.get(shown[0].run_id))
         else:
             body = _comparison(shown) + "".join(
                 f'<details class="run"><summary>{escape(_name(run))}</summary>'
-                f"{_title(run)}{_run(run)}</details>"
+                f"{_title(run)}{_run(run, faces.get(run.run_id))}</details>"
                 for run in shown
             )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise DataError(
             f"the metrics of {runs[0].path} are not those of a run ({error!r})",
             hint="repeat the run",
@@ -65,7 +77,13 @@ def report_html(runs: Sequence[RunRecord], *, with_paths: bool = False) -> str:
     )
 
 
-def save_report(path: Path, runs: Sequence[RunRecord], *, with_paths: bool = False) -> None:
+def save_report(
+    path: Path,
+    runs: Sequence[RunRecord],
+    *,
+    with_paths: bool = False,
+    faces: Mapping[str, FaceDataset] = MappingProxyType({}),
+) -> None:
     """Write `report_html`.
 
     Raises
@@ -75,7 +93,7 @@ def save_report(path: Path, runs: Sequence[RunRecord], *, with_paths: bool = Fal
     OutputError
         If the file cannot be written.
     """
-    page = report_html(runs, with_paths=with_paths)
+    page = report_html(runs, with_paths=with_paths, faces=faces)
     with atomic_write(path) as temporary:
         # A name of a file need not be text.
         temporary.write_text(page, encoding="utf-8", errors="replace")
@@ -147,13 +165,14 @@ def _title(run: RunRecord) -> str:
     return "".join(parts)
 
 
-def _run(run: RunRecord) -> str:
+def _run(run: RunRecord, dataset: FaceDataset | None) -> str:
     sections = (
         ("Against simpler choices", figures.methods(run)),
         ("Classes", _side_by_side(figures.per_class(run), figures.balance(run))),
         ("Confusion, all test rows", figures.confusion(run)),
+        ("Surest mistakes", "" if dataset is None else surest_mistakes(run, dataset)),
         ("The search", _side_by_side(figures.convergence(run), figures.sizes(run))),
-        ("Where the chosen features are", figures.places(run)),
+        ("Where the chosen features are", places(run)),
         ("Calibration and time", _side_by_side(figures.calibration(run), figures.timings(run))),
         ("Parameters and environment", _parameters(run)),
         ("Repeat it", _how_to_repeat(run)),

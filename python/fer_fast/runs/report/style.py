@@ -45,6 +45,8 @@ table.words td:last-child { overflow-wrap: anywhere; }
 table.heat td { position: relative; } table.heat td i { position: absolute; inset: 1px;
   background: var(--main); opacity: calc(var(--v) * .6); z-index: -1; }
 table.heat { position: relative; z-index: 0; }
+.faces { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.5rem, 1fr)); gap: .8rem; }
+.faces img { width: 100%; height: auto; image-rendering: pixelated; border-radius: .3rem; }
 details { margin: .4rem 0; } summary { cursor: pointer; color: var(--soft); font-size: .9rem; }
 pre { background: var(--card); padding: .7rem 1rem; border-radius: .5rem; overflow-x: auto;
   font-size: .85rem; white-space: pre-wrap; }
