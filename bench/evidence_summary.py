@@ -100,7 +100,7 @@ def cells(method: str, runs: Runs, compared: dict[str, Any] | None, taken: float
         method,
         f"{accuracy:.2f} ± {half:.2f}",
         *said,
-        "" if np.isnan(alike) else f"{alike:.2f}",
+        "" if np.isnan(alike) else f"{alike:.2f}".replace("-", "−"),
         f"{taken:.0f}",
     ]
 
