@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
-PYTHON = sorted(p for folder in ("python", "tests", "bench") for p in (ROOT / folder).rglob("*.py"))
+FOLDERS = ("python", "tests", "bench", "fuzz")
+PYTHON = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 RUST = sorted((ROOT / "rust").rglob("*.rs"))
 
 

@@ -155,14 +155,13 @@ def _cache() -> str:
 
 
 def _weights() -> str:
-    from fer_fast.backbone.architecture import tensors_digest
-    from fer_fast.backbone.hdf5 import read_tensors
+    from fer_fast.backbone.hdf5 import read_digest
     from fer_fast.backbone.weights import IMAGENET_DIGEST, cached_weights_path
 
     path = cached_weights_path()
     if path is None or not is_there(path):
         return "not in the cache yet: fetched from Keras or the package index when first needed"
-    if tensors_digest(read_tensors(path)) == IMAGENET_DIGEST:
+    if read_digest(path) == IMAGENET_DIGEST:
         return f"Keras' ImageNet weights ({path})"
     return f"other weights than Keras' ImageNet ones ({path})"
 

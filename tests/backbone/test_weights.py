@@ -102,6 +102,29 @@ def test_a_truncated_file_is_refused(random_weights: Weights, tmp_path: Path, ke
         resolve_weights(path)
 
 
+def test_a_file_that_keeps_the_library_busy_is_refused(
+    random_weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "endless.h5"
+    path.write_bytes(random_weights.path.read_bytes() + b"another digest")
+    # On some damaged files the library goes round in circles; no file takes as little as this.
+    monkeypatch.setattr("fer_fast.backbone.hdf5.LONGEST_S", 1e-3)
+    with pytest.raises(WeightsError, match=r"endless\.h5 is no readable HDF5 file: it keeps"):
+        resolve_weights(path)
+
+
+def test_a_file_that_ends_the_library_is_refused(
+    random_weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An `h5py` that ends its process stands in for a library that crashes.
+    (tmp_path / "h5py.py").write_text("import os; os.abort()")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = tmp_path / "deadly.h5"
+    path.write_bytes(random_weights.path.read_bytes() + b"yet another digest")
+    with pytest.raises(WeightsError, match=r"deadly\.h5 is no readable HDF5 file: reading it"):
+        resolve_weights(path)
+
+
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="No such file"):
         resolve_weights(tmp_path / "none.h5")

@@ -379,3 +379,31 @@ def test_any_bytes_give_faces_or_a_sentence(
     path = tmp_path / f"faces.{kind}"
     path.write_bytes(start + content)
     reads_or_refuses(path)
+
+
+def test_an_entry_without_a_name_is_passed_over(tmp_path: Path, folder: Path) -> None:
+    content = bytearray(zip_of(folder, tmp_path / "whole.zip").read_bytes())
+    # Its directory says that the first name has no letters.
+    entry = content.index(b"PK\x01\x02")
+    length = int.from_bytes(content[entry + 28 : entry + 30], "little")
+    content[entry + 28 : entry + 30] = b"\0\0"
+    del content[entry + 46 : entry + 46 + length]
+    end = content.index(b"PK\x05\x06")
+    content[end + 12 : end + 16] = (end - entry).to_bytes(4, "little")
+    path = tmp_path / "faces.zip"
+    path.write_bytes(content)
+    assert len(load_faces(path)) == 27
+
+
+@pytest.mark.parametrize(("at", "value"), [(6, 99), (9, 8)], ids=["a later version", "no text"])
+def test_a_zip_whose_directory_is_damaged_is_refused(
+    tmp_path: Path, folder: Path, at: int, value: int
+) -> None:
+    content = bytearray(zip_of(folder, tmp_path / "whole.zip").read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    # The version needed, or the flag by which a name is UTF-8, which this one is not then.
+    content[entry + at], content[entry + 46] = value, 0x80
+    path = tmp_path / "faces.zip"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="is truncated or damaged"):
+        load_faces(path)

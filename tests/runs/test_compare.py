@@ -112,6 +112,8 @@ def test_runs_are_found_below_a_folder_and_nothing_else(
         ("[]", "it is no JSON object"),
         ("[" * 100_000, "cannot read"),
         ('{"run_id": "x"}', "has no 'version'"),
+        ('{"run_id": NaN}', "holds NaN, which is no number"),
+        ('{"run_id": 1e999}', "holds 1e999, which is no number"),
     ],
 )
 def test_what_is_no_run_is_refused(tmp_path: Path, content: str | None, said: str) -> None:

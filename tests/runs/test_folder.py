@@ -246,3 +246,16 @@ def test_a_folder_without_a_run_cannot_be_resumed(config: str | None, tmp_path: 
         (tmp_path / "config.toml").write_text(config)
     with pytest.raises(ParameterError, match=r"cannot resume .*: its config\.toml"):
         RunFolder.of_earlier_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "{}", '{"run_id": "../../elsewhere"}', '{"run_id": ["a"]}', "\0"]
+)
+def test_files_that_name_no_run_are_moved_aside_by_their_time(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "run" / "selection.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    os.utime(path, (0, 0))
+    RunFolder(path.parent).save_selection(SELECTION, 9)
+    assert names_in(path.parent) == {"selection.json", "previous-19700101T000000"}
+    assert names_in(tmp_path) == {"run"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,6 +61,9 @@ def test_a_damaged_file_is_refused_or_read(
         ("probabilities", np.full((50, 5), np.nan)),
         ("rows", np.zeros((50, 1))),
         ("shared", np.array([{}], object)),
+        ("predicted", np.full(50, -1)),
+        ("rows", np.full(50, -1)),
+        ("probabilities", np.float32(0.5)),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(tmp_path: Path, name: str, value: object) -> None:
@@ -68,3 +73,29 @@ def test_parts_that_do_not_fit_are_refused(tmp_path: Path, name: str, value: obj
         np.savez(path.with_name("other.npz"), **dict(arrays) | {name: value})
     with pytest.raises(DataError, match="cannot read the predictions"):
         load_predictions(path.with_name("other.npz"))
+
+
+def test_an_archive_that_says_it_is_of_a_later_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.npz"
+    save_predictions(path, some(), "an-id")
+    content = bytearray(path.read_bytes())
+    # The version that is needed, in the directory's first entry.
+    content[content.index(b"PK\x01\x02") + 6] = 99
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot read the predictions"):
+        load_predictions(path)
+
+
+def test_nothing_is_allocated_for_what_an_array_claims_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.npz"
+    save_predictions(path, some(), "an-id")
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    header = io.BytesIO()
+    claimed = {"descr": "<i8", "fortran_order": False, "shape": (10**15,)}
+    np.lib.format.write_array_header_1_0(header, claimed)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (parts | {"rows.npy": header.getvalue()}).items():
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match="cannot read the predictions"):
+        load_predictions(path)

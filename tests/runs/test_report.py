@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import json
+import random
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutations import mutated_json
 from PIL import Image
 
 from fer_fast.errors import DataError
@@ -239,13 +242,30 @@ def test_faces_of_another_data_set_are_not_taken_for_the_runs(
     assert "holds other faces than the run in" in result.stderr
 
 
-def test_metrics_that_are_no_runs_are_refused(write_run: WriteRun) -> None:
+@pytest.mark.parametrize(
+    "changes", [{"colony": {"history": [3]}}, {"data": 3}, {"parameters": "none"}, {"test": {}}]
+)
+def test_metrics_that_are_no_runs_are_refused(write_run: WriteRun, changes: dict[str, Any]) -> None:
     path = write_run()
     metrics = json.loads((path / "metrics.json").read_text())
-    metrics["colony"] = {"history": [3]}
-    (path / "metrics.json").write_text(json.dumps(metrics))
+    (path / "metrics.json").write_text(json.dumps(metrics | changes))
     with pytest.raises(DataError, match="are not those of a run"):
         report_html([read_record(path)])
+
+
+@settings(
+    derandomize=True,
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_metrics_of_any_kind_give_a_report_or_a_sentence(write_run: WriteRun, seed: int) -> None:
+    path = write_run(n=40)
+    metrics = path / "metrics.json"
+    changed = mutated_json(json.loads(metrics.read_text()), random.Random(seed))
+    metrics.write_text(json.dumps(changed))
+    with suppress(DataError):
+        Page(report_html([read_record(path)]))
 
 
 numbers = st.floats(-1e9, 1e9)

@@ -140,7 +140,12 @@ def test_a_journal_says_what_was_said_of_each_subset(tmp_path: Path) -> None:
 
 @given(
     cut=st.integers(0, 3000),
-    tail=st.sampled_from([b"", b"\0" * 40, b"{", b"\xff\n", b"null\n", b'{"iteration": 0}\n']),
+    tail=st.sampled_from(
+        [
+            *(b"", b"\0" * 40, b"{", b"\xff\n", b"null\n", b'{"iteration": 0}\n'),
+            b'{"stopped_by": "iterations", "search": Infinity}\n',
+        ]
+    ),
 )
 def test_whatever_a_loss_of_power_leaves_is_read_as_far_as_it_is_whole(
     tmp_path_factory: pytest.TempPathFactory, cut: int, tail: bytes

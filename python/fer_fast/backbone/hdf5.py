@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import zipfile
 import zlib
 from collections import Counter
@@ -12,11 +14,14 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.backbone.architecture import LAYERS
-from fer_fast.environment import install_line
+from fer_fast.backbone.architecture import LAYERS, tensors_digest
+from fer_fast.environment import child_environment, install_line
 from fer_fast.errors import WeightsError
 
 Tensors = list[NDArray[np.float32]]
+
+LONGEST_S = 120.0
+"""What reading a file may take, in seconds; that of ten megabytes takes one."""
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -41,6 +46,55 @@ def read_tensors(path: Path) -> Tensors:
             return read_hdf5(file, str(path))
     except OSError as error:
         raise WeightsError(f"cannot read the weights {path} ({error.strerror or error})") from error
+
+
+def read_digest(path: Path) -> str:
+    """Return `architecture.tensors_digest` of a file's tensors, read by a process of its own.
+
+    On some damaged files HDF5's library goes round in circles, or crashes: a file that others have
+    made is read here before it is read anywhere else.
+
+    Raises
+    ------
+    WeightsError
+        As `read_tensors`, or if the process does not end well.
+    """
+    require_h5py()
+    # `-P` keeps the folder where the user stands off the path.
+    command = [sys.executable, "-P", "-m", "fer_fast.backbone.hdf5", str(path)]
+    try:
+        child = subprocess.run(
+            command, capture_output=True, check=False, env=child_environment(), timeout=LONGEST_S
+        )
+    except subprocess.TimeoutExpired:
+        raise WeightsError(
+            f"{path} is no readable HDF5 file: it keeps the library busy for more than "
+            f"{LONGEST_S:g} s, as a damaged one may"
+        ) from None
+    if child.returncode == _REFUSED:
+        raise WeightsError(child.stderr.decode(errors="surrogateescape"))
+    if child.returncode != 0:
+        lines = child.stderr.decode(errors="replace").strip().splitlines()
+        said = lines[-1] if lines else f"exit status {child.returncode}"
+        raise WeightsError(
+            f"{path} is no readable HDF5 file: reading it ended the library ({said}), as a "
+            "damaged one may"
+        )
+    return child.stdout.decode()
+
+
+_REFUSED = 3
+"""Exit status of the process that reads a file which is not to be used."""
+
+
+def _print_digest(path: Path) -> int:
+    """Print a file's digest, or on standard error why there is none; return the exit status."""
+    try:
+        sys.stdout.write(tensors_digest(read_tensors(path)))
+    except WeightsError as error:
+        sys.stderr.buffer.write(str(error).encode(errors="surrogateescape"))
+        return _REFUSED
+    return 0
 
 
 def _read_keras_archive(file: IO[bytes], name: str) -> Tensors:
@@ -139,3 +193,7 @@ def _float32(dataset: Any) -> NDArray[np.float32]:
 
 def _text(name: str | bytes) -> str:
     return name.decode() if isinstance(name, bytes) else name
+
+
+if __name__ == "__main__":
+    sys.exit(_print_digest(Path(sys.argv[1])))

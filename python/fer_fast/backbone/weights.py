@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_fast.backbone.architecture import tensors_digest
-from fer_fast.backbone.hdf5 import Tensors, read_hdf5, read_tensors, require_h5py, write_tensors
+from fer_fast.backbone.hdf5 import Tensors, read_digest, read_hdf5, require_h5py, write_tensors
 from fer_fast.environment import child_environment
 from fer_fast.errors import WeightsError
 from fer_fast.progress import SILENT, Reporter
@@ -141,7 +141,7 @@ def _digest_of(path: Path, reporter: Reporter) -> str:
     # Whoever copies the cache to a machine without HDF5's reader copies what it would read.
     known = Cache(reporter).get_or_make(
         Entry("weights", "digest", key, ".txt"),
-        lambda file: file.write(tensors_digest(read_tensors(path)).encode()),
+        lambda file: file.write(read_digest(path).encode()),
     )
     return known.read_text()
 

@@ -7,21 +7,20 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.errors import OutputError, ParameterError
+from fer_fast.errors import DataError, OutputError, ParameterError
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.runs.journal import run_journal
 from fer_fast.runs.metrics import metrics_text
 from fer_fast.runs.model_file import save_model
 from fer_fast.runs.predictions import save_predictions
-from fer_fast.runs.record import ID_COMMENT, read_record, run_id_of
+from fer_fast.runs.record import ID_COMMENT, is_run_id, read_json, read_record, run_id_of
 from fer_fast.runs.report.page import save_report
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.journal import Journal
@@ -267,11 +266,10 @@ class RunFolder:
             # A folder of fer-fast 0.1 may have no such file.
             pass
         for path in (self.selection, self.metrics):
-            try:
-                document: Any = json.loads(path.read_text(encoding="utf-8"))
-                return str(document["run_id"])
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
+            with suppress(DataError):
+                # It becomes part of a path.
+                if is_run_id(run_id := str(read_json(path).get("run_id"))):
+                    return run_id
         written = max(path.stat().st_mtime for path in files)
         return time.strftime(_ID_FORMAT, time.gmtime(written))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from fer_fast.errors import DataError
 from fer_fast.storage.files import atomic_write
+from fer_fast.storage.npz import DAMAGE, read_arrays
 
 _MOST_BYTES = 1 << 30
 """What a file of predictions may unpack to: no data set of faces comes near."""
@@ -80,11 +79,7 @@ def load_predictions(path: Path) -> TestPredictions:
         If the file cannot be read, or is none of predictions.
     """
     try:
-        with zipfile.ZipFile(path) as packed:
-            if sum(one.file_size for one in packed.infolist()) > _MOST_BYTES:
-                raise ValueError("it unpacks to more than a gigabyte")
-        with np.load(path, allow_pickle=False) as arrays:
-            read = {name: arrays[name] for name in arrays.files}
+        read = read_arrays(path, lambda _: True, _MOST_BYTES)
         found = TestPredictions(
             rows=read["rows"].astype(np.int64),
             y=read["y"].astype(np.int64),
@@ -98,7 +93,7 @@ def load_predictions(path: Path) -> TestPredictions:
             },
         )
         _check(found)
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as e:
+    except (OSError, KeyError, *DAMAGE) as e:
         raise DataError(
             f"cannot read the predictions {path} ({e})",
             hint="name the folder of a run, or repeat the run",
@@ -109,13 +104,14 @@ def load_predictions(path: Path) -> TestPredictions:
 def _check(found: TestPredictions) -> None:
     """Raise ValueError where parts do not belong together."""
     flat = (found.y, found.shared, found.predicted, *found.baselines.values())
-    n_classes = found.probabilities.shape[-1]
     if any(one.shape != found.rows.shape or one.ndim != 1 for one in flat):
         raise ValueError("its rows differ in number")
-    if found.probabilities.shape != (len(found.rows), n_classes):
+    if found.probabilities.ndim != 2 or len(found.probabilities) != len(found.rows):
         raise ValueError("its probabilities are of other rows")
     classes = (found.y, found.predicted, *found.baselines.values())
-    if len(found.rows) and any(one.max() >= n_classes for one in classes):
+    if any(one.min(initial=0) < 0 for one in (found.rows, *classes)):
+        raise ValueError("a row or a class is negative")
+    if any(one.max(initial=-1) >= found.probabilities.shape[1] for one in classes):
         raise ValueError("it names a class without probabilities")
     if not np.isfinite(found.probabilities).all():
         raise ValueError("a probability is no number")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
             text = file.read(_MOST_BYTES + 1)
         if len(text) > _MOST_BYTES:
             raise ValueError("it is too large")
-        document = json.loads(text)
+        document = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
     except FileNotFoundError as error:
@@ -122,6 +123,19 @@ def read_json(path: Path) -> dict[str, Any]:
     return document
 
 
+def _finite(text: str) -> float:
+    """Return a number; Python's JSON knows some that are none."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"it holds {text}, which is no number")
+    return value
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether a text is a run's name."""
+    return _ID.fullmatch(text) is not None
+
+
 def run_id_of(config: Path) -> str | None:
     """Return the run that a ``config.toml`` names in its first line; None: it names none.
 
@@ -133,7 +147,7 @@ def run_id_of(config: Path) -> str | None:
     with config.open(encoding="utf-8", errors=PATH_ERRORS) as file:
         first = file.readline(200)
     run_id = first.removeprefix(ID_COMMENT).strip()
-    return run_id if first.startswith(ID_COMMENT) and _ID.fullmatch(run_id) else None
+    return run_id if first.startswith(ID_COMMENT) and is_run_id(run_id) else None
 
 
 def find_runs(folder: Path) -> list[Path]:

@@ -88,9 +88,8 @@ class _Entry:
         numbers = (entry.score, entry.seconds, entry.elapsed)
         if not all(isinstance(one, float) and math.isfinite(one) for one in numbers):
             raise ValueError("a number is none")
-        counts = (entry.iteration, entry.size, entry.search)
-        if not all(type(one) is int and one >= 0 for one in counts):
-            raise ValueError("a count is none")
+        for one in (entry.iteration, entry.size, entry.search):
+            _count(one)
         if not isinstance(entry.subset, str):
             raise TypeError("a digest is no text")
         # Whatever is wrong with the credit shows here.
@@ -106,6 +105,12 @@ class _Entry:
         if len(values) != self.size or not np.isfinite(values).all():
             raise ValueError("the credit is not the subset's")
         return self.score, values.astype(np.float64)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("a count is none")
+    return value
 
 
 class Journal:
@@ -278,7 +283,7 @@ class Journal:
             return True
         try:
             if "stopped_by" in document:
-                self._ended_by[int(document.get("search", 0))] = str(document["stopped_by"])
+                self._ended_by[_count(document.get("search", 0))] = str(document["stopped_by"])
                 return True
             entry = _Entry.from_json(document)
         except (ValueError, TypeError):

@@ -25,6 +25,9 @@ DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
+    # Of a zip: a name that is no text, and a version that Python does not know.
+    UnicodeDecodeError,
+    NotImplementedError,
 )
 """What Python raises for an archive that was cut short or changed."""
 
@@ -92,7 +95,8 @@ def zip_files(path: Path) -> Iterator[list[Entry]]:
                 info.header_offset,
             )
             for info in archive.infolist()
-            if not info.is_dir()
+            # Python asks for the last letter of a name, which a damaged archive may lack.
+            if info.filename and not info.is_dir()
         )
 
 

@@ -51,8 +51,8 @@ def report_html(
     DataError
         If a run's files are not what its `metrics.json` says.
     """
-    shown = [run if with_paths else _without_paths(run) for run in runs]
     try:
+        shown = [run if with_paths else _without_paths(run) for run in runs]
         if len(shown) == 1:
             body = _title(shown[0]) + _run(shown[0], faces.get(shown[0].run_id))
         else:
@@ -61,9 +61,9 @@ def report_html(
                 f"{_title(run)}{_run(run, faces.get(run.run_id))}</details>"
                 for run in shown
             )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise DataError(
             f"the metrics of {runs[0].path} are not those of a run ({error!r})",
             hint="repeat the run",
