@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fer_fast._core import Colony, Evaluation, EvaluationCut
+    from fer_fast._core import Colony, Evaluation, EvaluationCut, EvaluationLost
     from fer_fast.errors import (
         DataError,
         DeviceError,
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         OutputError,
         ParameterError,
         WeightsError,
+        WorkersError,
     )
     from fer_fast.experiment import run_pipeline
     from fer_fast.faces.loading import load_faces
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         BlindJudgeWarning,
         PartialResultWarning,
         SimplerAnswerWarning,
+        WorkerDiedWarning,
     )
     from fer_fast.settings import Settings
 
@@ -41,6 +43,7 @@ _HOMES = {
     "DeviceError": "fer_fast.errors",
     "Evaluation": "fer_fast._core",
     "EvaluationCut": "fer_fast._core",
+    "EvaluationLost": "fer_fast._core",
     "FerFastError": "fer_fast.errors",
     "ForestFitness": "fer_fast.selection.fitness",
     "HistForestClassifier": "fer_fast.forest.hist_forest",
@@ -51,6 +54,8 @@ _HOMES = {
     "Settings": "fer_fast.settings",
     "SimplerAnswerWarning": "fer_fast.selection.warning_types",
     "WeightsError": "fer_fast.errors",
+    "WorkerDiedWarning": "fer_fast.selection.warning_types",
+    "WorkersError": "fer_fast.errors",
     "load_faces": "fer_fast.faces.loading",
     "run_pipeline": "fer_fast.experiment",
 }
@@ -63,6 +68,7 @@ __all__ = [
     "DeviceError",
     "Evaluation",
     "EvaluationCut",
+    "EvaluationLost",
     "FerFastError",
     "ForestFitness",
     "HistForestClassifier",
@@ -73,6 +79,8 @@ __all__ = [
     "Settings",
     "SimplerAnswerWarning",
     "WeightsError",
+    "WorkerDiedWarning",
+    "WorkersError",
     "load_faces",
     "run_pipeline",
 ]

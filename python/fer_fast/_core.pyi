@@ -1,10 +1,19 @@
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from typing import Any, Literal, Self, TypeAlias, TypedDict, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Colony", "Evaluation", "EvaluationCut", "Forest", "Trees", "fit_trees"]
+__all__ = [
+    "Colony",
+    "Evaluation",
+    "EvaluationCut",
+    "EvaluationLost",
+    "Forest",
+    "Trees",
+    "fit_trees",
+]
 
 _Subset: TypeAlias = NDArray[np.int64]
 _Deposit: TypeAlias = Literal["best", "credit"]
@@ -103,6 +112,7 @@ class Colony:
         *,
         n_iterations: int = 3,
         n_jobs: int = 1,
+        executor: Executor | Callable[[], Executor] | None = None,
         time_budget: float | None = None,
         callback: Callable[[Evaluation], object] | None = None,
         interrupt_grace: float | None = None,
@@ -140,6 +150,7 @@ class Colony:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]: ...
 
 class EvaluationCut(Exception): ...
+class EvaluationLost(EvaluationCut): ...
 
 @final
 class Forest:

@@ -50,3 +50,7 @@ class DeviceError(FerFastError):
 
 class OutputError(FerFastError, OSError):
     """A result cannot be written."""
+
+
+class WorkersError(FerFastError):
+    """The workers that were asked for cannot be used, or are gone."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from fer_fast.classifier.calibration import (
 )
 from fer_fast.classifier.scores import HeldOutScores, score_held_out
 from fer_fast.errors import DataError
+from fer_fast.execution.cluster import cluster_workers
+from fer_fast.execution.workers import Workers
 from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
@@ -26,6 +30,7 @@ from fer_fast.runs.predictions import TestPredictions
 from fer_fast.runs.result import RunResult
 from fer_fast.selection.baselines import baseline_subsets
 from fer_fast.selection.desirability import anova_f
+from fer_fast.selection.executors import MOST_UNDER_WAY, ExecutorFitness
 from fer_fast.selection.journal import Journal, JournalledFitness
 from fer_fast.selection.search import (
     Fitness,
@@ -76,12 +81,16 @@ def run_pipeline(
     reporter = WarningLog(reporter)
     require_balancing(settings.balance)
     clock = Clock()
-    features = extract(settings, reporter=reporter, clock=clock)
-    test = _test_faces(features)
-    F, training = _training_rows(features, settings, clock, reporter)
-    run = settings.section(RunSettings)
-    with clock.stage("selection"):
-        found = _choose(F, training, features, settings, journal, reporter)
+    with ExitStack() as life:
+        workers = None
+        if settings.dask is not None:
+            workers = life.enter_context(cluster_workers(settings.dask, reporter))
+        features = extract(settings, workers=workers, reporter=reporter, clock=clock)
+        test = _test_faces(features)
+        F, training = _training_rows(features, settings, clock, reporter)
+        run = settings.section(RunSettings)
+        with clock.stage("selection"):
+            found = _choose(F, training, features, settings, journal, workers, reporter)
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
@@ -115,6 +124,7 @@ def _choose(
     features: FaceFeatures,
     settings: Settings,
     journal: Journal | None,
+    workers: Workers | None,
     reporter: Reporter,
 ) -> Search:
     """Let the ants choose features, on the journal's record if there is one."""
@@ -128,14 +138,18 @@ def _choose(
         deposit=deposit,
         seed=run.seed,
         # Threads that no ant needs grow an evaluation's trees.
-        n_jobs=max(1, run.jobs // settings.ants),
+        n_jobs=max(1, run.jobs // settings.ants) if workers is None else 1,
     )
     desirability = measure_desirability(F, training, colony, forest, run, deposit=deposit)
+    n_jobs = None
+    if workers is not None:
+        fitness, n_jobs = ExecutorFitness(fitness, workers, warn=reporter.warn), MOST_UNDER_WAY
+    how: dict[str, Any] = {"deposit": deposit, "n_jobs": n_jobs, "reporter": reporter}
     if journal is None:
-        return search(desirability, fitness, colony, run, deposit=deposit, reporter=reporter)
+        return search(desirability, fitness, colony, run, **how)
     journal.begin(evidence(features.dataset.digest, features.X, desirability))
     journalled = JournalledFitness(fitness, journal)
-    found = search(desirability, journalled, colony, run, deposit=deposit, reporter=reporter)
+    found = search(desirability, journalled, colony, run, **how)
     journalled.end(found.stopped_by)
     journal.close()
     return found
@@ -274,7 +288,10 @@ def _calibrate(
 
 
 def _rows(features: FaceFeatures, rows: NDArray[np.intp]) -> Rows:
-    return Rows(features.X[rows], features.dataset.labels[rows].astype(np.int64))
+    # Rows that follow each other are no copy of what may not fit into memory.
+    is_run = len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1
+    X = features.X[rows[0] : rows[-1] + 1] if is_run else features.X[rows]
+    return Rows(X, features.dataset.labels[rows].astype(np.int64))
 
 
 def _validation_rows(features: FaceFeatures) -> Rows:

@@ -21,9 +21,8 @@ def section(name: str) -> str:
 
 def test_the_page_has_every_command_that_help_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    listed = capsys.readouterr().out
-    for name in COMMANDS:
-        assert re.search(rf"^    {name}\b", listed, re.MULTILINE)
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert COMMANDS.keys() <= listed
     assert [line[3:] for line in reference().splitlines() if line.startswith("## ")] == [*COMMANDS]
 
 

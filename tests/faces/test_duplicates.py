@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_fast.errors import ParameterError
+from fer_fast.faces import duplicates
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.duplicates import (
     blank_images,
@@ -45,6 +46,18 @@ def test_agree_with_a_dictionary(rows):
     pairs = {(image, group) for (image, _, _), group in zip(rows, groups, strict=True)}
     assert len(pairs) == len(set(groups)) == len(splits_of)
     assert set(groups) == set(range(len(splits_of)))
+
+
+@given(ROWS, st.integers(1, 5))
+def test_images_compared_in_blocks_are_numbered_as_numpy_numbers_them(rows, block):
+    dataset = dataset_of(rows)
+    before, duplicates._BLOCK = duplicates._BLOCK, block
+    try:
+        groups = duplicate_groups(dataset)
+    finally:
+        duplicates._BLOCK = before
+    expected = np.unique(dataset.pixels.reshape(-1, 48 * 48), axis=0, return_inverse=True)[1]
+    assert groups.tolist() == expected.ravel().tolist()
 
 
 @pytest.mark.real_data

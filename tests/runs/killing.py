@@ -152,7 +152,8 @@ def _figures(out: Path) -> dict[str, Any]:
     document = _metrics(out)
     for name in ("run_id", "timings_s"):
         del document[name]
-    del document["parameters"]["out"]
+    for name in ("out", "dask"):
+        del document["parameters"][name]
     return document
 
 

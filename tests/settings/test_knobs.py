@@ -36,6 +36,8 @@ def other_values(one: Knob) -> list[Any]:
         return sorted({one.kind(end) for end in ends} - {one.default})
     if one.scheme:
         return [f"{one.scheme}/some/file"]
+    if one.kind is str:
+        return ["local:3", "tcp://10.0.0.1:8786"]
     return [("Conv1_relu", "out_relu")] if one.kind is tuple else [Path("/some/file")]
 
 

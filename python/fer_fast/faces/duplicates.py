@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from fer_fast.errors import ParameterError
 from fer_fast.faces.dataset import FACE_SIDE, FaceDataset, Split
 
+_BLOCK = 8192
+"""Images compared at a time."""
+
 
 def duplicate_groups(dataset: FaceDataset) -> NDArray[np.intp]:
     """Return for each face the number of its image, equal images having the same.
@@ -20,7 +23,14 @@ def duplicate_groups(dataset: FaceDataset) -> NDArray[np.intp]:
     """
     image = np.dtype((np.void, FACE_SIDE * FACE_SIDE))
     images = np.ascontiguousarray(dataset.pixels).reshape(-1).view(image)
-    groups: NDArray[np.intp] = np.unique(images, return_inverse=True)[1]
+    order = images.argsort(kind="stable")
+    # As `numpy.unique` numbers them, without its copy of all images.
+    is_new = np.ones(len(order), bool)
+    for start in range(1, len(order), _BLOCK):
+        rows = order[start - 1 : start + _BLOCK]
+        is_new[start : start + _BLOCK] = images[rows[1:]] != images[rows[:-1]]
+    groups = np.empty(len(order), np.intp)
+    groups[order] = np.cumsum(is_new) - 1
     return groups
 
 

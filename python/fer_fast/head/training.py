@@ -18,7 +18,7 @@ from fer_fast.head.config import HeadConfig
 from fer_fast.head.views import ALIGNED, Movement, training_views
 from fer_fast.keras_process import installed_maker, require_keras, run_keras
 from fer_fast.progress import SILENT, Reporter
-from fer_fast.runtime.session import Session
+from fer_fast.runtime.remote import Extractor
 from fer_fast.storage.cache import Cache, Entry, scratch_dir
 
 _REVISION = 2
@@ -64,7 +64,7 @@ class TrainedHead:
 
 def cached_head_model(
     backbone: Path,
-    session: Session,
+    session: Extractor,
     dataset: FaceDataset,
     config: HeadConfig,
     *,
@@ -82,7 +82,7 @@ def cached_head_model(
     ----------
     backbone : Path
         The ONNX file of the backbone.
-    session : Session
+    session : Extractor
         The same, opened.
     dataset : FaceDataset
     config : HeadConfig
@@ -132,7 +132,7 @@ def cached_head_model(
 
 
 def train_head(
-    session: Session,
+    session: Extractor,
     training: LabelledFaces,
     validation: LabelledFaces,
     config: HeadConfig,
@@ -151,7 +151,7 @@ def train_head(
 
     Parameters
     ----------
-    session : Session
+    session : Extractor
         The backbone.
     training, validation : LabelledFaces
     config : HeadConfig
@@ -176,7 +176,7 @@ def train_head(
 
 def write_views(
     folder: Path,
-    session: Session,
+    session: Extractor,
     training: LabelledFaces,
     validation: LabelledFaces,
     config: HeadConfig,

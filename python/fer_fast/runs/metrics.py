@@ -15,7 +15,7 @@ VERSION = 1
 
 
 def metrics_document(result: RunResult) -> dict[str, Any]:
-    """Return the run as JSON types; `docs/experiments.md` describes the keys."""
+    """Return the run as JSON types; `docs/runs.md` describes the keys."""
     dataset = result.dataset
     subset = result.classifier.subset
     return {

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _PACKAGES = ("fer-fast", "numpy", "scipy", "scikit-learn")
 """Those whose other release may split, score or search otherwise."""
 
-_DECIDES_NOTHING = {"n_jobs", "verbose", "callbacks", "checkpoint"}
+_DECIDES_NOTHING = {"n_jobs", "executor", "verbose", "callbacks", "checkpoint"}
 _START = b'{"format": "' + FORMAT.encode()
 """How every journal begins."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any
@@ -45,6 +46,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     ],
     "n_colonies": [None, Interval(Integral, 2, None, closed="left")],
     "n_jobs": [None, Integral],
+    "executor": [None, Executor, callable],
     "time_budget": [None, Interval(Real, 0, None, closed="left")],
     "callbacks": [None, list],
     "checkpoint": [None, str, PathLike],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils.validation import _check_method_params
 
 from fer_fast._core import EvaluationCut
 from fer_fast.errors import ParameterError
+from fer_fast.execution.parcels import portable
 from fer_fast.selection.tables import has_gaps, is_frame, take_columns, take_rows
 
 if TYPE_CHECKING:
@@ -27,6 +29,28 @@ if TYPE_CHECKING:
     Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _NAMES_GAPS = re.compile(r"\b(nan|inf|infinity)\b", re.IGNORECASE)
+
+
+@dataclass
+class Attempt:
+    """What evaluating a subset came to.
+
+    Attributes
+    ----------
+    scores : list of float
+        Of each fold that was tried.
+    error : Exception or None
+        The first that a fold raised.
+    has_succeeded : bool
+        Whether any fold did.
+    """
+
+    scores: list[float] = field(default_factory=list)
+    error: Exception | None = None
+    has_succeeded: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "error": self.error and portable(self.error)}
 
 
 class CrossValidation:
@@ -51,6 +75,9 @@ class CrossValidation:
 
     deposit: ClassVar[Literal["best"]] = "best"
     """What its colony deposits: an estimator does not say what each column earned."""
+
+    state: ClassVar[None] = None
+    """What an evaluation depends on beside the columns: nothing."""
 
     def __init__(
         self,
@@ -88,10 +115,27 @@ class CrossValidation:
         """
         if self.has_failed(columns) and math.isnan(float(self._error_score)):
             raise EvaluationCut
+        return self.take(columns, self.evaluate(columns, self.state))
+
+    def evaluate(self, columns: NDArray[np.int64], state: None) -> Attempt:  # noqa: ARG002
+        """Judge a subset wherever this or a pickle of it is, and change nothing."""
         X = self._columns(columns)
+        attempt = Attempt()
         with config_context(**self._config):
-            scores = [self._attempt(X, columns, fold) for fold in self._folds]
-        return float(np.mean(scores))
+            for fold in self._folds:
+                self._attempt(X, columns, fold, attempt)
+                if attempt.error is not None and math.isnan(float(self._error_score)):
+                    break
+        return attempt
+
+    def take(self, columns: NDArray[np.int64], attempt: Attempt) -> float:
+        """Return the score that `evaluate` found, and remember what failed."""
+        self._has_succeeded |= attempt.has_succeeded
+        if attempt.error is not None:
+            self._errors.setdefault(columns.tobytes(), attempt.error)
+            if math.isnan(float(self._error_score)):
+                raise EvaluationCut from attempt.error
+        return float(np.mean(attempt.scores))
 
     def scorer(
         self,
@@ -162,26 +206,20 @@ class CrossValidation:
         X = take_columns(self._X, columns)
         return X.tocsr() if issparse(X) else X
 
-    def _attempt(self, X: Any, columns: NDArray[np.int64], fold: Fold) -> float:
+    def _attempt(self, X: Any, columns: NDArray[np.int64], fold: Fold, attempt: Attempt) -> None:
         try:
-            score = _finite(self._evaluate(X, fold), columns)
+            attempt.scores.append(_finite(self._score_fold(X, fold), columns))
+            attempt.has_succeeded = True
         except (EvaluationCut, ScorerError):
             raise
         except Exception as error:
-            return self._failed(columns, error)
-        self._has_succeeded = True
-        return score
+            if isinstance(self._error_score, str):
+                raise
+            # The traceback would keep the rows of the fold alive.
+            attempt.error = attempt.error or error.with_traceback(None)
+            attempt.scores.append(float(self._error_score))
 
-    def _failed(self, columns: NDArray[np.int64], error: Exception) -> float:
-        if isinstance(self._error_score, str):
-            raise error
-        # The traceback would keep the rows of the fold alive.
-        self._errors.setdefault(columns.tobytes(), error.with_traceback(None))
-        if math.isnan(self._error_score):
-            raise EvaluationCut from error
-        return float(self._error_score)
-
-    def _evaluate(self, X: Any, fold: Fold) -> Any:
+    def _score_fold(self, X: Any, fold: Fold) -> Any:
         train, test = fold
         return self._score(self._fit(X, train), X, test)
 

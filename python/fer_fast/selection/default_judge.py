@@ -47,7 +47,9 @@ class DefaultJudge:
             "scoring": scoring or SCORINGS[0],
             "random_state": seed % 2**32,
         }
-        self._fitness = ForestFitness(X[rows], y[rows], credit="residual", **self._options)
+        if len(rows) < len(y):
+            X, y = X[rows], y[rows]
+        self._fitness = ForestFitness(X, y, credit="residual", **self._options)
 
     def __call__(self, columns: NDArray[Any]) -> float | tuple[float, NDArray[Any]]:
         """Score a subset, and credit its columns."""
@@ -56,6 +58,23 @@ class DefaultJudge:
     def next_iteration(self, credited: Sequence[NDArray[Any]]) -> None:
         """Hear which subsets the colony has credited."""
         self._fitness.next_iteration(credited)
+
+    @property
+    def state(self) -> Any:
+        """As `ForestFitness.state`."""
+        return self._fitness.state
+
+    def evaluate(self, columns: NDArray[Any], state: Any) -> Any:
+        """As `ForestFitness.evaluate`."""
+        return self._fitness.evaluate(columns, state)
+
+    def take(self, columns: NDArray[Any], answer: Any) -> float | tuple[float, NDArray[Any]]:
+        """As `ForestFitness.take`."""
+        return self._fitness.take(columns, answer)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker judges; it scores no rows that were held out.
+        return {"_fitness": self._fitness}
 
     def scorer(
         self, columns: NDArray[Any], train: NDArray[Any], test: NDArray[Any]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score, f1_score
-from sklearn.utils.class_weight import compute_class_weight
 
-from fer_fast._core import EvaluationCut, Forest
+from fer_fast._core import EvaluationCut
 from fer_fast.errors import DataError, ParameterError
+from fer_fast.selection.engines import ForestEngine, NativeForest, SklearnForest
 from fer_fast.selection.residual import Residual
 from fer_fast.settings import SCORINGS, Credit, Engine, Scoring
 
@@ -151,8 +149,8 @@ class ForestFitness:
             "class_weight": class_weight,
             "n_jobs": n_jobs,
         }
-        engine_class = _NativeForest if engine == "native" else _SklearnForest
-        self._forest: _Forest = engine_class(X_train, y_train, X_val, twin_groups, params)
+        engine_class = NativeForest if engine == "native" else SklearnForest
+        self._forest: ForestEngine = engine_class(X_train, y_train, X_val, twin_groups, params)
         self._deadline: float | None = None
 
     @property
@@ -208,15 +206,57 @@ class ForestFitness:
         ParameterError
             If the subset is empty or names a feature that does not exist.
         """
+        return self.take(subset, self.evaluate(subset, self.state))
+
+    @property
+    def state(self) -> NDArray[np.float64] | None:
+        """What an evaluation depends on beside the subset: the residual; None: nothing."""
+        return self._residual.values if self.credit == "residual" else None
+
+    def evaluate(
+        self, subset: NDArray[np.int64], state: NDArray[np.float64] | None
+    ) -> tuple[float, NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Judge a subset wherever this fitness or a pickle of it is, and change nothing.
+
+        Parameters
+        ----------
+        subset : ndarray of shape (k,), int64
+        state : ndarray of shape (n_scored, n_classes), float64, or None
+            That of the fitness whose `take` is given the answer.
+
+        Returns
+        -------
+        score : float
+        credit : ndarray of shape (k,), float64; or None
+        probabilities : ndarray of shape (n_scored, n_classes), float64; or None
+            Only where the next iteration's credit depends on them.
+
+        Raises
+        ------
+        As calling it does.
+        """
         if self.credit is None:
-            return self._score(self.predict_proba(subset))
+            return self._score(self.predict_proba(subset)), None, None
         self._check(subset)
-        residual = self._residual.values
+        residual = self._residual.values if state is None else state
         probabilities, credit = self._forest.evaluate(subset, self._seed(subset), residual)
         self._leave_out(probabilities)
-        if self.credit == "residual":
+        kept = probabilities if self.credit == "residual" else None
+        return self._score(probabilities), credit, kept
+
+    def take(
+        self,
+        subset: NDArray[np.int64],
+        answer: tuple[float, NDArray[np.float64] | None, NDArray[np.float64] | None],
+    ) -> float | tuple[float, NDArray[np.float64]]:
+        """Return what `evaluate` says of a subset as calling it does, and remember the rest."""
+        score, credit, probabilities = answer
+        if probabilities is not None:
             self._residual.keep(subset, probabilities)
-        return self._score(probabilities), credit
+        return score if credit is None else (score, credit)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_deadline": None}
 
     def predict_proba(self, subset: NDArray[np.int64]) -> NDArray[np.float64]:
         """Fit a forest on one subset and return its class probabilities for the scored rows.
@@ -294,113 +334,6 @@ def score_probabilities(
     if scoring == "accuracy":
         return float(accuracy_score(y_true, y_pred))
     return float(f1_score(y_true, y_pred, average="macro", zero_division=0))
-
-
-class _Forest(Protocol):
-    def __init__(
-        self,
-        X_train: NDArray[np.float32],
-        y_train: NDArray[Any],
-        X_val: NDArray[np.float32] | None,
-        twin_groups: NDArray[np.integer] | None,
-        params: dict[str, Any],
-    ) -> None: ...
-
-    def probabilities(self, subset: NDArray[np.int64], seed: int) -> NDArray[np.float64]: ...
-
-    def evaluate(
-        self, subset: NDArray[np.int64], seed: int, residual: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
-
-    def stop_at(self, deadline: float | None) -> None: ...
-
-
-class _NativeForest:
-    def __init__(
-        self,
-        X_train: NDArray[np.float32],
-        y_train: NDArray[Any],
-        X_val: NDArray[np.float32] | None,
-        twin_groups: NDArray[np.integer] | None,
-        params: dict[str, Any],
-    ) -> None:
-        classes, labels = np.unique(y_train, return_inverse=True)
-        if len(classes) > 256:
-            raise DataError(f"{len(classes)} different labels: the native forest takes up to 256")
-        weights = None
-        if params["class_weight"] is not None:
-            weights = compute_class_weight(params["class_weight"], classes=classes, y=y_train)
-        self._n_jobs = params["n_jobs"]
-        try:
-            self._forest = Forest(
-                np.require(X_train, np.float32, ["C", "A"]),
-                labels.astype(np.uint8),
-                len(classes),
-                None if X_val is None else np.require(X_val, np.float32, ["C", "A"]),
-                n_trees=params["n_estimators"],
-                max_depth=params["max_depth"],
-                min_samples_leaf=params["min_samples_leaf"],
-                draws=params["max_samples"],
-                class_weights=weights,
-                # The forest wants them numbered below the rows.
-                twin_groups=None
-                if twin_groups is None
-                else np.unique(twin_groups, return_inverse=True)[1].astype(np.int64),
-            )
-        except ValueError as error:
-            raise DataError(f"a forest cannot be grown on these rows: {error}") from error
-
-    def probabilities(self, subset: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-        subset = np.require(subset, np.int64, ["C", "A"])
-        return self._forest.probabilities(subset, seed, self._n_jobs)
-
-    def evaluate(
-        self, subset: NDArray[np.int64], seed: int, residual: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the probabilities, and what each feature earned against a residual."""
-        subset = np.require(subset, np.int64, ["C", "A"])
-        return self._forest.evaluate(subset, seed, self._n_jobs, residual)
-
-    def stop_at(self, deadline: float | None) -> None:
-        self._forest.stop_in(None if deadline is None else deadline - time.monotonic())
-
-
-class _SklearnForest:
-    def __init__(
-        self,
-        X_train: NDArray[np.float32],
-        y_train: NDArray[Any],
-        X_val: NDArray[np.float32] | None,
-        twin_groups: NDArray[np.integer] | None,
-        params: dict[str, Any],
-    ) -> None:
-        assert twin_groups is None
-        self._X_train, self._y_train, self._X_val = X_train, y_train, X_val
-        self._params = params
-
-    def probabilities(self, subset: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-        out_of_bag = self._X_val is None
-        forest = RandomForestClassifier(oob_score=out_of_bag, random_state=seed, **self._params)
-        with warnings.catch_warnings():
-            # It warns of rows that every tree drew; here they are NaN, and not scored.
-            warnings.filterwarnings("ignore", message="Some inputs do not have OOB scores")
-            forest.fit(self._X_train[:, subset], self._y_train)
-        probabilities: NDArray[np.float64]
-        if self._X_val is not None:
-            probabilities = forest.predict_proba(self._X_val[:, subset])
-        else:
-            probabilities = forest.oob_decision_function_
-            probabilities[probabilities.sum(axis=1) == 0] = np.nan
-        return probabilities
-
-    def evaluate(
-        self, subset: NDArray[np.int64], seed: int, residual: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Refuse: scikit-learn does not tell what its cuts earn out of bag."""
-        raise NotImplementedError
-
-    def stop_at(self, deadline: float | None) -> None:
-        """Do nothing: a fit of scikit-learn cannot be stopped from outside."""
 
 
 def _check_range(name: str, value: int, low: int, high: int | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,11 +17,13 @@ from sklearn.utils.validation import check_consistent_length
 
 from fer_fast._core import Colony
 from fer_fast.errors import ParameterError
+from fer_fast.execution.workers import Workers
 from fer_fast.selection.baselines import credit_elimination, k_best
 from fer_fast.selection.checkpoint import require_repeatable
 from fer_fast.selection.column_scores import measure_desirability, one_per_feature
 from fer_fast.selection.cross_validation import CrossValidation, make_folds
 from fer_fast.selection.default_judge import DefaultJudge
+from fer_fast.selection.executors import MOST_UNDER_WAY, ExecutorFitness
 from fer_fast.selection.fitness import ForestFitness
 from fer_fast.selection.holdout import HeldOut, score_held_out
 from fer_fast.selection.nodes import NodeFitness, make_nodes, subset_sizes
@@ -157,40 +160,41 @@ class Problem:
         ValueError
             If no subset could be judged.
         """
-        selector = self._selector
         seen, folds, has_seen = self._apart(rows, self._folds(rows), random_state)
         desirability = self._measure_desirability(seen, random_state)
-        seed = _seed(selector.random_state, random_state)
+        seed = _seed(self._selector.random_state, random_state)
         judge = self._make_judge(rows, folds, seed)
-        journalled = self._journalled(judge, rows, folds, desirability)
         colony = self._make_colony(desirability, seed, judge.deposit)
-        fitness = NodeFitness(journalled or judge, self._nodes, costs=self._costs, phi=selector.phi)
-        if journalled is not None:
-            watch.follow(journalled.elapsed)
-        watch.n_iterations = self._n_iterations(judge.deposit)
-        ended_by = colony.run(
-            fitness,
-            n_iterations=watch.n_iterations,
-            n_jobs=effective_n_jobs(selector.n_jobs),
-            callback=watch,
-        )
-        chosen = colony.answer
-        if chosen is None and ended_by == "interrupted":
-            raise KeyboardInterrupt
-        stop_reason = watch.ended_by or ended_by
-        if journalled is not None and stop_reason != "interrupted":
-            journalled.end(stop_reason)
-        failures = judge.failures(
-            has_best=chosen is not None,
-            has_succeeded=journalled is not None and journalled.n_known > 0,
-        )
-        if chosen is None:
-            raise ParameterError("no subset was judged: the estimator cut every evaluation")
+        with ExitStack() as life:
+            judged, n_jobs = self._workers(judge, life)
+            journalled = self._journalled(judged, rows, folds, desirability)
+            fitness = NodeFitness(
+                journalled or judged, self._nodes, costs=self._costs, phi=self._selector.phi
+            )
+            if journalled is not None:
+                watch.follow(journalled.elapsed)
+            watch.n_iterations = self._n_iterations(judge.deposit)
+            ended_by = colony.run(
+                fitness, n_iterations=watch.n_iterations, n_jobs=n_jobs, callback=watch
+            )
+            chosen = colony.answer
+            if chosen is None and ended_by == "interrupted":
+                raise KeyboardInterrupt
+            stop_reason = watch.ended_by or ended_by
+            if journalled is not None and stop_reason != "interrupted":
+                journalled.end(stop_reason)
+            failures = judge.failures(
+                has_best=chosen is not None,
+                has_succeeded=journalled is not None and journalled.n_known > 0,
+            )
+            if chosen is None:
+                raise ParameterError("no subset was judged: the estimator cut every evaluation")
+            score = _score(colony, fitness, chosen)
         columns = self._nodes.columns(chosen)
         return Found(
             columns=columns,
             chosen=np.isin(np.arange(self._nodes.n_nodes), chosen),
-            score=fitness.plain_score(_score(colony, fitness, chosen), columns),
+            score=fitness.plain_score(score, columns),
             pheromone=self._nodes.spread(colony.pheromone),
             history=_history(colony),
             evaluations=colony.evaluations,
@@ -200,6 +204,13 @@ class Problem:
             failures=failures,
             is_blind=has_seen and self._may_be_blind(len(rows)),
         )
+
+    def _workers(self, judge: Any, life: ExitStack) -> tuple[Any, int]:
+        """Return the judge as it is called, and by how many threads: the executor's, if any."""
+        if self._selector.executor is None:
+            return judge, effective_n_jobs(self._selector.n_jobs)
+        workers = life.enter_context(Workers(self._selector.executor))
+        return ExecutorFitness(judge, workers), MOST_UNDER_WAY
 
     def _journalled(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,10 @@ class Residual:
         self._values = indicators
         self._credited: list[bytes] = []
         self._kept: dict[bytes, NDArray[np.float64]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # They are predicted again where they are missed.
+        return {**vars(self), "_kept": {}}
 
     @property
     def values(self) -> NDArray[np.float64]:

@@ -260,9 +260,21 @@ def search(
     run: RunSettings,
     *,
     deposit: Literal["best", "credit"],
+    n_jobs: int | None = None,
     reporter: Reporter,
 ) -> Search:
     """Let a colony search, and report how it goes.
+
+    Parameters
+    ----------
+    desirability : ndarray of shape (n_features,), float64
+    fitness : Fitness
+    settings : ColonySettings
+    run : RunSettings
+    deposit : {"best", "credit"}
+    n_jobs : int or None
+        Threads that call the fitness; None: the run's.
+    reporter : Reporter
 
     Raises
     ------
@@ -291,7 +303,7 @@ def search(
         stopped_by = colony.run(
             fitness,
             n_iterations=settings.iterations,
-            n_jobs=run.jobs,
+            n_jobs=run.jobs if n_jobs is None else n_jobs,
             time_budget=settings.time_budget,
             callback=report,
             interrupt_grace=_INTERRUPT_GRACE_S,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from numbers import Integral
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -138,6 +139,8 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         Threads that judge subsets. None is 1 unless in a `joblib.parallel_config` context, -1 is
         one per core. 1 judges in the thread that called `fit`. The result is the same for any
         number.
+    executor : concurrent.futures.Executor, callable or None, default=None
+        Judges subsets in place of threads, as in `Colony.run`. Clones share it, pickles do without.
     time_budget : float or None, default=None
         Seconds after which no further subset is judged; None for no limit. Each of `n_colonies` has
         as much again.
@@ -249,6 +252,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         desirability: Any = "auto",
         n_colonies: int | None = None,
         n_jobs: int | None = None,
+        executor: Executor | Callable[[], Executor] | None = None,
         time_budget: float | None = None,
         callbacks: list[Callable[[Evaluation], object]] | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -277,6 +281,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         self.desirability = desirability
         self.n_colonies = n_colonies
         self.n_jobs = n_jobs
+        self.executor = executor
         self.time_budget = time_budget
         self.callbacks = callbacks
         self.random_state = random_state
@@ -484,13 +489,11 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
     def __sklearn_clone__(self) -> AntColonySelector:
         # A copy of a callback would tell nobody, and not everything in it can be copied.
         bare = copy.copy(self)
-        bare.callbacks = None
+        bare.callbacks = bare.executor = None
         twin: AntColonySelector = _clone_parametrized(bare)
-        twin.callbacks = self.callbacks
+        twin.callbacks, twin.executor = self.callbacks, self.executor
         return twin
 
     def __getstate__(self) -> Any:
-        state = super().__getstate__()
-        if hasattr(self, "support_"):
-            state = {**state, "callbacks": None}
-        return state
+        left = {"callbacks": None, "executor": None} if hasattr(self, "support_") else {}
+        return {**super().__getstate__(), **left}

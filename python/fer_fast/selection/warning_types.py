@@ -17,6 +17,10 @@ class SimplerAnswerWarning(UserWarning):
     """On rows that no search saw, a simpler way to choose as many features does better."""
 
 
+class WorkerDiedWarning(UserWarning):
+    """Workers of an executor died of a subset, which has no score."""
+
+
 def simpler_answers(score: float, better: Mapping[str, float]) -> str:
     """Return what a `SimplerAnswerWarning` says."""
     names = " and ".join(f"{name} {other:.4g}" for name, other in better.items())

@@ -6,6 +6,7 @@ checked by `settings.Settings`, which is all of them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
@@ -293,6 +294,30 @@ class MachineSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClusterSettings(Section):
+    """Which other machines compute features and judge subsets; the result depends on none."""
+
+    TITLE: ClassVar[str] = "cluster"
+
+    dask: str | None = knob(
+        None,
+        "a Dask scheduler, as tcp://HOST:PORT, or local:N for N processes of this machine; needs "
+        "the extra dask",
+        metavar="ADDRESS",
+        unset="this machine's threads",
+        per_machine=True,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dask is not None and not re.fullmatch(r"local:0*[1-9]\d{0,4}|\w+://.+", self.dask):
+            raise ParameterError(
+                f"dask is {self.dask!r}",
+                hint="give a scheduler's address, as tcp://10.0.0.1:8786, or local:4",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSettings(MachineSettings):
     """What a whole run shares."""
 
@@ -323,6 +348,7 @@ SECTIONS: tuple[type[Section], ...] = (
     ColonySettings,
     FitnessSettings,
     ForestSettings,
+    ClusterSettings,
     RunSettings,
 )
 """In the order in which a run needs them."""

@@ -11,6 +11,7 @@ from fer_fast.settings.knob import knobs
 from fer_fast.settings.sections import (
     BackboneSettings,
     BalanceSettings,
+    ClusterSettings,
     ColonySettings,
     DataSettings,
     DeviceSettings,
@@ -27,6 +28,7 @@ S = TypeVar("S", bound=Section)
 @dataclass(frozen=True, kw_only=True)
 class Settings(
     RunSettings,
+    ClusterSettings,
     ForestSettings,
     FitnessSettings,
     ColonySettings,

@@ -161,6 +161,22 @@ class Cache:
                         return path
         return None
 
+    def glob(self, entry: Entry) -> list[Path]:
+        """Return the paths of entries whose label is a pattern, in no order; unread."""
+        return [path for root in self._roots() for path in (root / entry.kind).glob(entry.name)]
+
+    def is_as_sealed(self, path: Path) -> bool:
+        """Tell whether an entry's bytes, all of which are read, are those that were written."""
+        with suppress(OSError):
+            return _seal_of(path).read_text("ascii", "replace").split()[0] == file_digest(path)
+        return False
+
+    def remove(self, path: Path) -> None:
+        """Remove an entry that another has in it; what cannot be removed stays."""
+        for one in (path, _seal_of(path)):
+            with suppress(OSError):
+                one.unlink()
+
     def path(self, kind: str, name: str) -> Path | None:
         """Return where a file of a fixed name is, or would be; None if there is no cache."""
         for root in self._roots():

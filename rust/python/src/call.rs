@@ -13,13 +13,22 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::convert::{float_vector, subset_array};
-use crate::errors::EvaluationCut;
+use crate::errors::{EvaluationCut, EvaluationLost};
 
 /// An ant, counted from 0, and its iteration.
 #[derive(Debug, Clone, Copy)]
 pub struct Ant {
     pub iteration: usize,
     pub ant: usize,
+}
+
+/// What became of an evaluation.
+pub enum Verdict {
+    Judged(Judgement),
+    /// The fitness has cut it.
+    Cut,
+    /// The fitness cannot make it, with whatever time.
+    Lost,
 }
 
 /// A Python callable that judges subsets.
@@ -40,14 +49,14 @@ impl Fitness {
         })
     }
 
-    /// Judges a subset in the calling thread; `None` says that the fitness has cut it.
-    pub fn judge(&self, py: Python<'_>, subset: &Subset, ant: Ant) -> PyResult<Option<Judgement>> {
+    /// Judges a subset in the calling thread.
+    pub fn judge(&self, py: Python<'_>, subset: &Subset, ant: Ant) -> PyResult<Verdict> {
         let arguments = (subset_array(py, subset),).into_pyobject(py)?;
         read(py, call(self.callable.bind(py), &arguments), ant)
     }
 
     /// Judges a subset in a thread that Python does not know; nothing may end that thread.
-    pub fn judge_in_thread(self, subset: &Subset, ant: Ant) -> PyResult<Option<Judgement>> {
+    pub fn judge_in_thread(self, subset: &Subset, ant: Ant) -> PyResult<Verdict> {
         let judge = || {
             Python::try_attach(|py| {
                 let judgement = self.judge_in_context(py, subset, ant);
@@ -66,12 +75,7 @@ impl Fitness {
         }
     }
 
-    fn judge_in_context(
-        &self,
-        py: Python<'_>,
-        subset: &Subset,
-        ant: Ant,
-    ) -> PyResult<Option<Judgement>> {
+    fn judge_in_context(&self, py: Python<'_>, subset: &Subset, ant: Ant) -> PyResult<Verdict> {
         // Two threads cannot be in one context at a time.
         let context = self.context.bind(py).call_method0("copy")?;
         let arguments = (self.callable.bind(py), subset_array(py, subset)).into_pyobject(py)?;
@@ -90,14 +94,11 @@ impl std::fmt::Display for Ant {
 }
 
 /// What a fitness returned, as a judgement: a score, or a score and a credit per feature.
-fn read(
-    py: Python<'_>,
-    returned: PyResult<Bound<'_, PyAny>>,
-    ant: Ant,
-) -> PyResult<Option<Judgement>> {
+fn read(py: Python<'_>, returned: PyResult<Bound<'_, PyAny>>, ant: Ant) -> PyResult<Verdict> {
     let returned = match returned {
         Ok(returned) => returned,
-        Err(error) if error.is_instance_of::<EvaluationCut>(py) => return Ok(None),
+        Err(error) if error.is_instance_of::<EvaluationLost>(py) => return Ok(Verdict::Lost),
+        Err(error) if error.is_instance_of::<EvaluationCut>(py) => return Ok(Verdict::Cut),
         Err(error) => return Err(error),
     };
     let described = || -> PyResult<String> {
@@ -127,7 +128,7 @@ fn read(
         }
         None => None,
     };
-    Ok(Some(Judgement { score, credit }))
+    Ok(Verdict::Judged(Judgement { score, credit }))
 }
 
 type Call = unsafe extern "C" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;

@@ -10,13 +10,13 @@ use std::iter::zip;
 use fer_fast_colony::{Colony, Deposit, Parameters};
 use numpy::PyArray1;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
 use crate::convert::{float_vector, judgement, natural, subset_array, subset_arrays, summary_dict};
 use crate::errors::{ParameterError, from_colony};
 use crate::parameters::{deposit_named, parameter_dict, range_dict, sizes_named};
 use crate::request::Request;
-use crate::run::{Evaluation, Stop, run};
+use crate::run::{Evaluation, run};
 use crate::shared::Shared;
 
 /// The defaults of Python's keywords are those of the crate.
@@ -247,82 +247,39 @@ impl PyColony {
         self.0.core(py).tell(&judgements).map_err(from_colony)
     }
 
-    /// Run iterations: build the subsets, score each with `fitness`, update the pheromone.
-    ///
-    /// A subset that has a score is never scored again. Of an iteration's subsets the largest are
-    /// scored first, equally large ones in the order of their ants. Whenever a run ends before its
-    /// last iteration is complete, what was scored is kept, and the next run scores the rest: the
-    /// two together give what one uninterrupted run gives.
-    ///
-    /// Ctrl-C, or a KeyboardInterrupt of the fitness or the callback, ends a run in that way too.
-    /// With one thread it ends the evaluation under way as well; with several it waits for those
-    /// under way, and a second one, or one while a run is ending by an exception, raises
-    /// KeyboardInterrupt and leaves them behind: they go on, unheeded, until they end or the
-    /// process does. What the handler of another signal raises, and a SystemExit, is treated
-    /// alike, but the first one is raised too.
-    ///
-    /// Parameters
-    /// ----------
-    /// fitness : callable
-    ///     Takes a subset, an ascending int64 array of feature indices, and returns a finite
-    ///     number, higher is better, or a pair of such a number and an array of one credit per
-    ///     feature of the subset. It must be a pure function, and safe to call from `n_jobs`
-    ///     threads at once. By raising `EvaluationCut` it leaves the ant without a score; if the
-    ///     run ends in that iteration, the next run scores it. In a run that has a time budget
-    ///     `EvaluationCut` says that it is spent, and the run ends.
-    ///
-    ///     If it has a method `next_iteration`, that is called before the first evaluation of
-    ///     every iteration, in the thread that called `run`, with the list `credited`: a credit may
-    ///     depend on it, and on nothing else that changes, so that a restored colony goes on
-    ///     exactly.
-    /// n_iterations : int
-    ///     Iterations to close, an open one included.
-    /// n_jobs : int
-    ///     Threads that call `fitness`; -1 stands for one per core. The result does not depend on
-    ///     it, unless the run ends early. One is the thread that called `run`; more are threads of
-    ///     their own, with copies of the caller's context variables.
-    /// time_budget : float or None
-    ///     Seconds after which no further evaluation starts. The first one always does, so that a
-    ///     run has a result.
-    /// callback : callable or None
-    ///     Called with an `Evaluation` in the thread that called `run`, after every evaluation, in
-    ///     the order in which they end. A true return value ends the run. It may read the colony.
-    /// interrupt_grace : float or None
-    ///     Seconds for which the first Ctrl-C, or exception of another signal's handler, waits for
-    ///     evaluations under way in other threads; None: until they end.
-    ///
-    /// Returns
-    /// -------
-    /// reason : {"iterations", "converged", "time_budget", "callback", "interrupted"}
-    ///     Why the run ended; "converged": no subset of an iteration was new.
-    ///
-    /// Raises
-    /// ------
-    /// TypeError
-    ///     If `fitness` returns something that is not a number, nor a number and an array.
-    /// ValueError
-    ///     If `fitness` returns NaN or an infinity, or a credit that `record` would refuse.
-    /// RuntimeError
-    ///     If the colony is running already.
-    /// Exception
-    ///     Whatever `fitness` or `callback` raises, as soon as the evaluations under way end.
+    #[doc = include_str!("run.txt")]
     #[pyo3(signature = (
-        fitness, *, n_iterations=3, n_jobs=1, time_budget=None, callback=None, interrupt_grace=None
+        fitness, *, n_iterations=3, n_jobs=1, executor=None, time_budget=None, callback=None,
+        interrupt_grace=None
     ))]
     #[expect(
         clippy::too_many_arguments,
         reason = "keyword arguments of the Python method"
     )]
-    fn run(
-        &self,
-        py: Python<'_>,
-        fitness: &Bound<'_, PyAny>,
+    fn run<'py>(
+        slf: &Bound<'py, Self>,
+        fitness: &Bound<'py, PyAny>,
         n_iterations: i128,
         n_jobs: isize,
+        executor: Option<&Bound<'py, PyAny>>,
         time_budget: Option<f64>,
         callback: Option<Py<PyAny>>,
         interrupt_grace: Option<f64>,
-    ) -> PyResult<&'static str> {
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if let Some(executor) = executor {
+            // Who holds what, and who died, is Python's to know: this loop is asked again, with a
+            // fitness that waits for the workers.
+            let options = PyDict::new(py);
+            options.set_item("n_iterations", n_iterations)?;
+            options.set_item("time_budget", time_budget)?;
+            options.set_item("callback", callback)?;
+            options.set_item("interrupt_grace", interrupt_grace)?;
+            let run_on_executor = py
+                .import("fer_fast.selection.executors")?
+                .getattr("run_on_executor")?;
+            return run_on_executor.call((slf, fitness, executor, n_jobs), Some(&options));
+        }
         let request = Request::new(
             fitness,
             natural("n_iterations", n_iterations)?,
@@ -331,8 +288,10 @@ impl PyColony {
             callback,
             interrupt_grace,
         )?;
-        let _turn = self.0.turn()?;
-        run(py, &self.0, &request).map(Stop::name)
+        let colony = &slf.get().0;
+        let _turn = colony.turn()?;
+        let stop = run(py, colony, &request)?;
+        Ok(PyString::new(py, stop.name()).into_any())
     }
 
     /// The subset to take, ascending int64 feature indices; None until one is scored.

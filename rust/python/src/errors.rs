@@ -12,10 +12,18 @@ create_exception!(
     "Raised by a fitness to say that it has not evaluated this subset: a choice, not a fault."
 );
 
+create_exception!(
+    fer_fast._core,
+    EvaluationLost,
+    EvaluationCut,
+    "Raised by a fitness to say that this subset cannot be evaluated, however much time there is."
+);
+
 import_exception!(fer_fast.errors, ParameterError);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("EvaluationCut", module.py().get_type::<EvaluationCut>())
+    module.add("EvaluationCut", module.py().get_type::<EvaluationCut>())?;
+    module.add("EvaluationLost", module.py().get_type::<EvaluationLost>())
 }
 
 #[expect(

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use fer_fast_colony::{Judgement, Subset};
+use fer_fast_colony::Subset;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::call::Ant;
+use crate::call::{Ant, Verdict};
 use crate::convert::subset_arrays;
 use crate::errors::{EvaluationCut, from_colony};
 use crate::request::Request;
@@ -86,10 +86,10 @@ impl Evaluation {
     }
 }
 
-/// An ant whose evaluation has ended; a judgement of `None` says that it was cut.
+/// An ant whose evaluation has ended.
 struct Outcome {
     ant: usize,
-    judgement: PyResult<Option<Judgement>>,
+    verdict: PyResult<Verdict>,
 }
 
 /// Runs the iterations; the caller has the colony's turn.
@@ -228,11 +228,11 @@ impl<'a> Wave<'a> {
         let Some(ant) = self.next_ant() else {
             return true;
         };
-        let judgement = self
+        let verdict = self
             .request
             .fitness
             .judge(py, &self.subsets[ant], self.named(ant));
-        self.settle(py, Outcome { ant, judgement });
+        self.settle(py, Outcome { ant, verdict });
         false
     }
 
@@ -246,9 +246,9 @@ impl<'a> Wave<'a> {
             let named = self.named(ant);
             let sender = self.sender.clone();
             crew.spawn(move || {
-                let judgement = fitness.judge_in_thread(&subset, named);
+                let verdict = fitness.judge_in_thread(&subset, named);
                 // Nobody listens once an interrupted run has stopped waiting.
-                let _ = sender.send(Outcome { ant, judgement });
+                let _ = sender.send(Outcome { ant, verdict });
             });
         }
         if self.under_way == 0 {
@@ -297,25 +297,30 @@ impl<'a> Wave<'a> {
 
     /// Records an evaluation that has ended, and tells the callback.
     fn settle(&mut self, py: Python<'_>, outcome: Outcome) {
-        let Outcome { ant, judgement } = outcome;
-        let recorded = judgement.and_then(|judgement| {
-            let score = judgement.as_ref().map(|judgement| judgement.score);
-            if let Some(judgement) = judgement {
-                let recorded = self.colony.core(py).record(ant, judgement);
-                recorded.map_err(from_colony)?;
-            } else {
-                self.cut += self.equals(ant);
-                // A fitness that keeps to the budget by a clock of its own, ahead of this one, must
-                // not leave holes in iterations that are then closed.
-                if self.has_budget() {
-                    self.stop.get_or_insert(Stop::TimeBudget);
-                }
-            }
+        let Outcome { ant, verdict } = outcome;
+        let recorded = verdict.and_then(|verdict| {
+            let score = self.take_in(py, ant, verdict)?;
             self.call_back(py, ant, score)
         });
         if let Err(error) = recorded {
             self.fail(py, error);
         }
+    }
+
+    /// Records a verdict, and returns the ant's score if it has one.
+    fn take_in(&mut self, py: Python<'_>, ant: usize, verdict: Verdict) -> PyResult<Option<f64>> {
+        if let Verdict::Judged(judgement) = verdict {
+            let score = judgement.score;
+            let recorded = self.colony.core(py).record(ant, judgement);
+            return recorded.map(|()| Some(score)).map_err(from_colony);
+        }
+        self.cut += self.equals(ant);
+        // A fitness that keeps to the budget by a clock of its own, ahead of this one, must not
+        // leave holes in iterations that are then closed.
+        if matches!(verdict, Verdict::Cut) && self.has_budget() {
+            self.stop.get_or_insert(Stop::TimeBudget);
+        }
+        Ok(None)
     }
 
     /// How many ants, `ant` included, have its subset.

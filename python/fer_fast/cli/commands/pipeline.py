@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_fast.cli.interrupt import keeping, kept
 from fer_fast.cli.options import add_options, as_path, read_settings, resumed_settings
-from fer_fast.errors import OutputError, ParameterError
+from fer_fast.errors import OutputError, ParameterError, WorkersError
 from fer_fast.settings import SECTIONS, Settings
 
 if TYPE_CHECKING:
@@ -229,6 +229,12 @@ def _run_one(
                 journal=journal,
                 reporter=reporter,
             )
+        except WorkersError as error:
+            if folder is None:
+                raise
+            raise WorkersError(
+                error.message, hint=f"{error.hint}, and {_way_on(folder)}"
+            ) from error
         except SelectionInterrupted as interrupt:
             judge = f"{settings.scoring} on {settings.judges}"
             raise KeyboardInterrupt(_keep_interrupted(interrupt, folder, judge)) from None

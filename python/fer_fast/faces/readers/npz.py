@@ -45,6 +45,9 @@ def write_npz(dataset: FaceDataset, file: BinaryIO) -> None:
 def read_npz(path: Path, source: str) -> FaceDataset:
     """Read what `save_npz` wrote; without names, the classes are FER-2013's.
 
+    Pixels that take more than a quarter of a gigabyte and are not compressed stay in the file, and
+    are read as they are needed.
+
     Raises
     ------
     DataError
