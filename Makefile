@@ -57,7 +57,8 @@ pythons: $(INSTALLED)
 coverage: $(INSTALLED)
 	$(BIN)/python -m pytest --cov --cov-report=term-missing
 	@if cargo llvm-cov --version >/dev/null 2>&1; then \
-		cargo llvm-cov --workspace --exclude fer-fast-python --locked --summary-only; \
+		cargo llvm-cov --workspace --exclude fer-fast-python --locked --summary-only \
+			--fail-under-lines 94; \
 	else echo "cargo-llvm-cov is not installed: Rust is not measured"; fi
 
 audit: $(INSTALLED)
