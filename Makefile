@@ -46,7 +46,7 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# One wheel for every Python and for Linuxes since 2014, the sdist, and the wheel tried on its own.
+# One wheel for every Python, the sdist, and the wheel tried on its own.
 wheel: $(INSTALLED)
 	$(BIN)/nox -s wheel sdist bare
 
