@@ -210,6 +210,12 @@ def card() -> Iterator[str]:
     yield f"off from the shares of votes by {share(info.calibration['error_after'])}"
 
 
+def installation() -> Iterator[str]:
+    for name, one in results("installation")["installations"].items():
+        cost = f"{one['seconds']:.0f} | {one['megabytes']:,.0f} | {one['packages']}"
+        yield f"| {name} {one['version']} | {cost} |"
+
+
 def forest_page() -> Iterator[str]:
     speed = results("forest")["speed"]
     pairs = list(zip(speed["scikit-learn"]["fit"], speed["fer-fast"]["fit"], strict=True))
@@ -236,6 +242,7 @@ def forest_page() -> Iterator[str]:
         ("docs/honest-testing.md", duplicates),
         ("docs/recognise.md", card),
         ("docs/forest.md", forest_page),
+        ("docs/install.md", installation),
     ],
 )
 def test_every_figure_of_a_page_is_that_of_its_file(
