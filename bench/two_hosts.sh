@@ -16,11 +16,16 @@ near=fer-near far=fer-far
 near_ip=10.91.7.1 far_ip=10.91.7.2
 export OMP_NUM_THREADS=1 DASK_LOGGING__DISTRIBUTED=error
 
-clean_up() {
+stop_cluster() {
     for namespace in "$near" "$far"; do
         for pid in $(ip netns pids "$namespace" 2>/dev/null); do kill -KILL "$pid" || true; done
-        ip netns del "$namespace" 2>/dev/null || true
     done
+    wait 2>/dev/null || true
+}
+
+clean_up() {
+    stop_cluster
+    for namespace in "$near" "$far"; do ip netns del "$namespace" 2>/dev/null || true; done
     rm -rf "$home"
 }
 trap clean_up EXIT
@@ -47,19 +52,14 @@ on() { # HOST COMMAND...: on a host, whose folders for large files are its own
 start_cluster() {
     rm -f "$home/scheduler.json"
     on "$near" "$python" -m distributed.cli.dask_scheduler --host "$near_ip" --port 8786 \
-        --no-dashboard --scheduler-file "$home/scheduler.json" &
-    scheduler=$!
+        --no-dashboard --scheduler-file "$home/scheduler.json" 2>"$home/scheduler.log" &
     until [ -e "$home/scheduler.json" ]; do sleep 0.1; done
-    workers=()
     for number in 1 2; do
         FER_FAST_CACHE="$home/private/cache" on "$far" "$python" -m distributed.cli.dask_worker \
             "tcp://$near_ip:8786" --host "$far_ip" --nthreads 1 --no-nanny --no-dashboard \
-            --local-directory "$home/private" &
-        workers+=($!)
+            --local-directory "$home/private" 2>"$home/worker-$number.log" &
     done
 }
-
-stop_cluster() { kill -KILL "$scheduler" "${workers[@]}" 2>/dev/null || true; wait || true; }
 
 crossed() { ip netns exec "$near" cat "/sys/class/net/fer0/statistics/$1_bytes"; }
 
@@ -87,8 +87,8 @@ PYTHON
 }
 
 # The exported model alone is given to every run: each computes its own features.
-FER_FAST_CACHE="$home/models" "$python" -m fer_fast export --weights "$weights" --device cpu \
-    --quiet --out "$home/backbone.onnx" >/dev/null
+FER_FAST_CACHE="$home/models" "$python" -m fer_fast export --weights "$weights" --quiet \
+    --out "$home/backbone.onnx" >/dev/null
 
 run alone --jobs 1
 
@@ -103,13 +103,15 @@ echo "crossed the cable: $sent bytes to the workers, $received back"
 start_cluster
 run killed --dask "tcp://$near_ip:8786" &
 running=$!
-until [ "$(grep -c . "$home/killed/evaluations.jsonl" 2>/dev/null || true)" -gt 4 ]; do
+until [ "$(cat "$home/killed/evaluations.jsonl" 2>/dev/null | wc -l)" -gt 4 ]; do
     sleep 0.01
 done
-victim=$(ip netns pids "$far" | while read -r pid; do
-    grep -qa dask_worker "/proc/$pid/cmdline" && echo "$pid"
-done | head -n 1)
-kill -KILL "$victim"
+for pid in $(ip netns pids "$far"); do
+    if grep -qa dask_worker "/proc/$pid/cmdline"; then
+        kill -KILL "$pid"
+        break
+    fi
+done
 wait "$running"
 stop_cluster
 compare killed

@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fer_fast._core import Colony, EvaluationCut, EvaluationLost
 from fer_fast.errors import ParameterError
 from fer_fast.execution.parcels import Parcel
@@ -25,7 +27,6 @@ from fer_fast.execution.workers import ExpiredError, WorkerDeathsError, Workers
 from fer_fast.selection.warning_types import WorkerDiedWarning
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Subset = NDArray[np.int64]
@@ -121,8 +122,10 @@ class ExecutorFitness:
         if left is not None and left <= 0:
             raise EvaluationCut
         parcels = [self._judge, *([] if self._state is None else [self._state])]
+        # Half the bytes, and no colony has so many features.
+        sent = subset.astype(np.int32)
         try:
-            answer = self._workers.call(_evaluate, parcels, subset, left, deadline=self._deadline)
+            answer = self._workers.call(_evaluate, parcels, sent, left, deadline=self._deadline)
         except ExpiredError as error:
             raise EvaluationCut from error
         except WorkerDeathsError as error:
@@ -137,7 +140,7 @@ def _evaluate(fitness: Any, *rest: Any) -> Any:
     if hasattr(fitness, "deadline"):
         # Clocks of two machines have nothing to do with each other: what travels is what is left.
         fitness.deadline = None if left is None else time.monotonic() + left
-    return fitness.evaluate(subset, state[0] if state else None)
+    return fitness.evaluate(subset.astype(np.int64), state[0] if state else None)
 
 
 class _Plain:
