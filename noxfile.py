@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -28,6 +27,8 @@ WITHOUT_TENSORFLOW = [
     *("tests/audit", "tests/balance", "tests/classifier", "tests/faces", "tests/forest"),
     *("tests/graph", "tests/recognition", "tests/selection", "tests/serve", "tests/settings"),
     *("tests/storage", "tests/test_errors.py", "tests/test_front_door.py"),
+    *("--ignore=tests/graph/test_fp16.py", "--ignore=tests/graph/test_padding.py"),
+    "--deselect=tests/graph/test_onefile.py::test_the_real_backbone_is_carried_unchanged",
 ]
 
 
@@ -40,12 +41,14 @@ def built(pattern: str) -> Path:
 
 @nox.session(python=PYTHONS[0])
 def wheel(session: nox.Session) -> None:
-    """Build the wheel, for every Python and, on Linux, for systems since 2014."""
-    session.install("maturin[zig]>=1.9.4,<2" if sys.platform == "linux" else "maturin>=1.9.4,<2")
-    old_linux = ["--zig", "--compatibility", "manylinux2014"] if sys.platform == "linux" else []
-    session.run(
-        *("maturin", "build", "--release", "--locked", "--strip", "--out", str(DIST)), *old_linux
-    )
+    """Build the wheel, for every Python and, on Linux, for a C library as old as this machine's.
+
+    Not by zig, for older ones: its wheels crash on Python 3.12 where a process ends while threads
+    of ours run, since the C library unwinds them by another library than the one zig links. The
+    release builds in a container of manylinux2014 instead.
+    """
+    session.install("maturin>=1.9.4,<2")
+    session.run("maturin", "build", "--release", "--locked", "--strip", "--out", str(DIST))
     built("*.whl")
 
 

@@ -166,7 +166,8 @@ class Draw:
 
     def eliminate(self, sizes: list[int]) -> dict[int, Subset]:
         """Drop a tenth of the features at a time, by the credit that ants deposit."""
-        return credit_elimination(self.judge("credit", self.options.trees), self.n_features, sizes)
+        judge = self.judge("credit", rankings.ELIMINATION_TREES)
+        return credit_elimination(judge, self.n_features, sizes)
 
     def random(self, k: int) -> Subset:
         rng = np.random.default_rng(self.seed)

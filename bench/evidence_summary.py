@@ -48,7 +48,7 @@ ONE_PASS = {
 }
 TITLES = {
     "equal": "{k:,} features: accuracy on Training rows that no search saw",
-    "paper": "The paper's setting on 10,000 rows and SMOTE's: accuracy on the other Training rows",
+    "paper": "The paper's setting, on 5,000 rows and SMOTE's: accuracy on the other Training rows",
     "paper, all rows": "The paper's setting: accuracy on PublicTest's and PrivateTest's rows",
     "wide": "{k:,} of 12,288 features: accuracy on Training rows that no search saw",
     "hints": "{k:,} features, the paper's numbers, by what the first trail is",
@@ -100,7 +100,7 @@ def cells(method: str, runs: Runs, compared: dict[str, Any] | None, taken: float
         method,
         f"{accuracy:.2f} ± {half:.2f}",
         *said,
-        "" if np.isnan(alike) else f"{alike:.2f}",
+        "" if np.isnan(alike) else f"{alike:.2f}".replace("-", "−"),
         f"{taken:.0f}",
     ]
 

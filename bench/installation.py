@@ -76,22 +76,30 @@ def main() -> None:
     link = options.wheel.resolve().as_uri()
     wanted = {
         "fer-fast": f"fer-fast @ {link}",
-        "fer-fast[train]": f"fer-fast[train] @ {link}",
         **{name: name for name in PEERS},
+        "fer-fast[train]": f"fer-fast[train] @ {link}",
     }
-    results = {name: install(spec) for name, spec in wanted.items()}
-    rows = [
-        (
-            name,
-            one.get("failed", f"{one.get('seconds', 0):.0f}"),
-            f"{one.get('megabytes', 0):,.0f}",
-            str(one.get("packages", "")),
-            one.get("version", ""),
-        )
-        for name, one in results.items()
-    ]
-    print_table("Installation", ("package", "s", "MB", "packages", "version"), rows)
-    write_results(options, {"installations": results})
+    results = {}
+    for name, spec in wanted.items():
+        results[name] = install(spec)
+        # Kept at once: each takes minutes.
+        write_results(options, {"installations": results})
+    print_table(
+        "Installation",
+        ("package", "s", "MB", "packages", "version"),
+        [
+            (name, one["failed"], "", "", "")
+            if "failed" in one
+            else (
+                name,
+                f"{one['seconds']:.0f}",
+                f"{one['megabytes']:,.0f}",
+                str(one["packages"]),
+                one["version"],
+            )
+            for name, one in results.items()
+        ],
+    )
 
 
 if __name__ == "__main__":

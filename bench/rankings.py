@@ -23,7 +23,7 @@ N_BINS = 16
 LEAST_CORRELATION = 0.001
 """What a column that is correlated with no chosen one is divided by in `mrmr`."""
 
-BORUTA_ROUNDS = 20
+BORUTA_ROUNDS = 10
 ELIMINATION_TREES = 30
 """As many as credit elimination has."""
 

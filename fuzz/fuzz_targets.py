@@ -301,8 +301,12 @@ def _read_model(content: bytes, folder: Path) -> object:
 
 
 def _read_metadata(content: bytes, _: Path) -> object:
-    # As ONNX Runtime hands it over: texts by name.
-    metadata = {name: str(one) for name, one in json.loads(content).items()}
+    try:
+        properties = dict(json.loads(content))
+    except (ValueError, TypeError, RecursionError):
+        # What is no object is nothing that ONNX Runtime hands over.
+        return None
+    metadata = {name: str(one) for name, one in properties.items()}
     return ModelInfo.from_metadata(metadata, "model.onnx")
 
 

@@ -103,6 +103,7 @@ def _feed(name: str, seconds: int, keep: Path) -> None:
     arguments = {
         "max_total_time": seconds,
         "timeout": LONGEST_S,
+        "report_slow_units": LONGEST_S,
         "rss_limit_mb": MOST_MIB,
         "max_len": max(4096, 2 * max(map(len, seeds))),
         "artifact_prefix": f"{keep}/",

@@ -398,6 +398,7 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (gpu_bounds, [H200]),
     (audit, ["audit"]),
     (evidence, ["evidence"]),
+    (matrices, ["matrices"]),
 ]
 
 

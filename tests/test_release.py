@@ -43,3 +43,12 @@ def test_actions_of_the_workflows_are_pinned_by_commit() -> None:
     assert used
     for action in used:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+
+
+def test_the_reference_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^::: (\S+)$", page, re.MULTILINE))
+    missing = {
+        name for name, home in fer_fast._HOMES.items() if not {home, f"{home}.{name}"} & shown
+    }
+    assert missing == set()

@@ -262,6 +262,25 @@ def test_a_file_that_is_no_model_of_ours_says_why(
         Recognizer(changed(expression_model, tmp_path / "model.onnx", **metadata))
 
 
+@pytest.mark.parametrize("text", [b"fer_fast.labels", b"probabilities", b"Softmax"])
+def test_a_model_with_a_name_that_is_no_text_is_refused(
+    expression_model: Path, tmp_path: Path, text: bytes
+) -> None:
+    path = tmp_path / "model.onnx"
+    content = expression_model.read_bytes()
+    assert text in content
+    path.write_bytes(content.replace(text, b"\xa8" + text[1:]))
+    with pytest.raises(ModelError):
+        Recognizer(path)
+
+
+def test_metadata_that_is_nested_without_end_is_refused(
+    expression_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="damaged"):
+        Recognizer(changed(expression_model, tmp_path / "model.onnx", scores="[" * 100_000))
+
+
 def test_missing_damaged_and_foreign_files_say_so(
     expression_model: Path, plain_backbone: Path, tmp_path: Path
 ) -> None:

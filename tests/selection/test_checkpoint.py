@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -114,6 +115,16 @@ def test_a_fit_that_a_callback_ended_goes_on_as_if_it_had_not(
     Counted.fits = 0
     make(path, callbacks=[lambda event: event.evaluations >= after], n_jobs=n_jobs).fit(X, y)
     again = make(path, n_jobs=n_jobs).fit(X, y)
+    assert result(again) == result(whole)
+    assert Counted.fits == 3 * whole.history_["evaluations"].sum()
+
+
+def test_an_executor_goes_on_where_threads_were(path: Path) -> None:
+    whole = make().fit(X, y)
+    Counted.fits = 0
+    make(path, callbacks=[lambda event: event.evaluations >= 6]).fit(X, y)
+    with ThreadPoolExecutor(2) as pool:
+        again = make(path, executor=pool).fit(X, y)
     assert result(again) == result(whole)
     assert Counted.fits == 3 * whole.history_["evaluations"].sum()
 

@@ -142,7 +142,7 @@ class ModelInfo:
                 author=metadata.get("model_author", ""),
                 license=metadata.get("model_license", ""),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(
                 f"{source} is damaged: its metadata cannot be read ({type(error).__name__}: "
                 f"{error}); write it again"
@@ -193,9 +193,14 @@ class ExpressionModel:
             self._session, self._batch_size = open_on_cpu(path), _CPU_BATCH
         else:
             self._session, self._batch_size = _open_on_cuda(path)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.info = ModelInfo.from_metadata(metadata, str(path))
-        self._check_interface(path)
+        try:
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            self.info = ModelInfo.from_metadata(metadata, str(path))
+            self._check_interface(path)
+        except UnicodeDecodeError as error:
+            raise ModelError(
+                f"{path} is damaged: a name or a property in it is no text", hint="write it again"
+            ) from error
         with path.open("rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()
         self.device = device

@@ -25,8 +25,13 @@ def onnxruntime_errors() -> tuple[type[Exception], ...]:
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = [value for value in vars(state).values() if isinstance(value, type)]
-    # A failure to set the device up comes as a plain RuntimeError.
-    return (RuntimeError, *(kind for kind in own if issubclass(kind, Exception)))
+    # A failure to set the device up comes as a plain RuntimeError, and one whose message quotes a
+    # name of the model that is no text as what Python says of that.
+    return (
+        RuntimeError,
+        UnicodeDecodeError,
+        *(kind for kind in own if issubclass(kind, Exception)),
+    )
 
 
 def reason(error: Exception) -> str:

@@ -72,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int:
     """Run the command and return its exit status."""
+    settings = None if options.resume else read_settings(options)
     # Imported late, so that --help and a mistyped option answer at once.
     from fer_fast.runs.folder import RunFolder
     from fer_fast.runs.seeds import SeedsFolder
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
     seeds = SeedsFolder.find(options.resume, reporter) if options.resume else None
     if seeds is not None or options.seeds is not None:
         return _run_seeds(options, seeds, stdout, reporter)
-    settings = resumed_settings(options) if options.resume else read_settings(options)
+    settings = settings or resumed_settings(options)
     folder = None
     if options.resume:
         folder = RunFolder.of_earlier_run(options.resume, reporter)
