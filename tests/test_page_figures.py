@@ -116,17 +116,36 @@ def experiment() -> Iterator[str]:
 
 
 def evidence() -> Iterator[str]:
-    others = ("credit elimination", "importances", "best of 60 random", "k best F", "all")
-    for k in (128, 512):
+    others = ("credit elimination", "elimination by importances", "importances", "mRMR")
+    for k in (64, 128, 256, 512, 1024):
         ants = accuracies(k, "ants")
         cells = [f"{mean(ants.values()):.1f}"]
-        for method in others:
-            found = accuracies(k, method)
-            gains = [ants[seed] - found[seed] for seed in ants]
-            half = student.ppf(0.975, len(gains) - 1) * np.std(gains, ddof=1) / len(gains) ** 0.5
-            gain = f"({signed(mean(gains))} ± {half:.2f})"
-            cells.append(f"{mean(found.values()):.1f} {gain}")
-        yield f"| {k} | {' | '.join(cells)} |"
+        cells += [against(ants, accuracies(k, method)) for method in (*others, "k best F", "all")]
+        yield f"| {k:,} | {' | '.join(cells)} |"
+    paper = [
+        {r["seed"]: 100 * r["accuracy"] for r in results("evidence")["runs"] if is_paper(r, method)}
+        for method in ("ants", "k best F", "importances")
+    ]
+    f, importances = (against(paper[0], other).split("(")[1][:-1] for other in paper[1:])
+    yield f"({f} and {importances} points)"
+    kept = [
+        run["found"]
+        for run in results("matrices")["runs"]
+        if (run["part"], run["method"]) == ("noise", "ants, their own k")
+    ]
+    assert kept == [2] * 10
+    yield "keep both columns in all of ten seeds"
+
+
+def is_paper(run: dict[str, Any], method: str) -> bool:
+    return bool((run["part"], run["method"]) == ("paper", method))
+
+
+def against(ants: dict[int, float], others: dict[int, float]) -> str:
+    """Return the mean of other choices, and what the ants gain over them within a seed."""
+    gains = [ants[seed] - others[seed] for seed in ants if seed in others]
+    half = student.ppf(0.975, len(gains) - 1) * np.std(gains, ddof=1) / len(gains) ** 0.5
+    return f"{mean(others.values()):.1f} ({signed(mean(gains))} ± {half:.2f})"
 
 
 def speed() -> Iterator[str]:
