@@ -176,3 +176,18 @@ def test_a_call_that_no_worker_has_begun_ends_when_the_calls_are_cancelled(tmp_p
         asking.join()
         gate.touch()
     assert len(errors) == 1
+
+
+class Silent(Executor):
+    """An executor that lost its workers, and with them the answer to its last call."""
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:
+        return Future()
+
+
+def test_nobody_waits_for_workers_that_are_gone_without_a_word() -> None:
+    with (
+        Workers(Silent(), is_alive=lambda: False) as workers,
+        pytest.raises(WorkersError, match="the workers are gone"),
+    ):
+        workers.call(total, [], np.ones(3))

@@ -58,7 +58,12 @@ def cluster_workers(address: str, reporter: Reporter = SILENT) -> Iterator[Worke
         try:
             # Never through the task itself: what is scattered goes to each worker once, and from
             # one of them to the next.
-            with Workers(executor, send=client.scatter, reporter=reporter) as workers:
+            with Workers(
+                executor,
+                send=client.scatter,
+                is_alive=lambda: client.status in ("running", "connecting"),
+                reporter=reporter,
+            ) as workers:
                 yield workers
         except WorkersError as error:
             if client.status == "running":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -25,13 +26,22 @@ from fer_fast.storage.cache import scratch_dir
 _MOST_DEATHS = 3
 """Of workers at one call, after which it is not asked again."""
 
+_ROUND_S = 1.0
+"""How often a call that waits looks whether there is still anybody to answer it."""
+
 _DIED = "a worker died: what it had under way is asked again"
+
+_GONE = "the workers are gone: whoever hands out their work has ended or cannot be reached"
 
 MakeExecutor = Callable[[], Executor]
 
 
 def _as_it_is(content: bytes) -> Any:
     return content
+
+
+def _always() -> bool:
+    return True
 
 
 class ExpiredError(Exception):
@@ -57,6 +67,9 @@ class Workers:
     send : callable
         Turns the bytes that a worker lacks into what `call` is given for them, which is the bytes
         themselves where the executor has nothing better.
+    is_alive : callable
+        Tells whether the executor can still answer: one may lose its workers and leave a call that
+        was made at that moment without an answer for ever.
     reporter : Reporter
         Told of deaths.
     """
@@ -66,6 +79,7 @@ class Workers:
         executor: Executor | MakeExecutor,
         *,
         send: Callable[[bytes], Any] = _as_it_is,
+        is_alive: Callable[[], bool] = _always,
         reporter: Reporter = SILENT,
     ) -> None:
         self._make: MakeExecutor | None = None
@@ -75,6 +89,7 @@ class Workers:
         else:
             self._make = executor
         self._send = send
+        self._is_alive = is_alive
         self._reporter = reporter
         self._life = ExitStack()
         self._parcels: list[Parcel] = []
@@ -221,22 +236,27 @@ class Workers:
                 self._under_way.discard(future)
 
     def _wait(self, future: Future[Any], deadline: float | None) -> Any:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        try:
-            # Not `concurrent.futures.wait`, to which a cancelled call is not done.
-            return future.result(left)
-        except CancelledError as error:
-            if self._is_ending:
-                raise ExpiredError from error
-            raise WorkersError(
-                "the workers are gone: whoever hands out their work has ended or cannot be reached"
-            ) from error
-        except TimeoutError as error:
-            if future.done() and not future.cancelled():
-                # It has just ended, or the error is the function's own.
-                return future.result()
-            future.cancel()
-            raise ExpiredError from error
+        until = math.inf if deadline is None else deadline
+        while True:
+            left = max(0.0, until - time.monotonic())
+            was_alive = self._is_alive()
+            try:
+                # Not `concurrent.futures.wait`, to which a cancelled call is not done.
+                return future.result(min(left, _ROUND_S))
+            except CancelledError as error:
+                if self._is_ending:
+                    raise ExpiredError from error
+                raise WorkersError(_GONE) from error
+            except TimeoutError as error:
+                if future.done() and not future.cancelled():
+                    # It has just ended, or the error is the function's own.
+                    return future.result()
+                if left > _ROUND_S and was_alive:
+                    continue
+                future.cancel()
+                if was_alive:
+                    raise ExpiredError from error
+                raise WorkersError(_GONE) from error
 
     @contextmanager
     def _turn(self, *, is_alone: bool) -> Iterator[None]:
