@@ -85,7 +85,7 @@ def test_a_worker_of_another_release_is_refused(tmp_path: Path) -> None:
 
 class UnsentError(Exception):
     # Not by its arguments: Dask's way to send errors, once imported, would do without.
-    def __reduce_ex__(self, _: Any) -> Any:
+    def __reduce__(self) -> Any:
         raise TypeError("it holds a lock")
 
 
