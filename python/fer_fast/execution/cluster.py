@@ -17,8 +17,8 @@ from fer_fast.progress import SILENT, Reporter
 LOCAL = "local:"
 """What an address starts with if the workers are processes of this machine, their number next."""
 
-_LOGGERS = ("distributed", "distributed.client")
-"""Those that Dask gives a level of their own as it is imported."""
+_LOGGERS = ("distributed", "distributed.client", "asyncio", "tornado.application")
+"""Those that Dask gives a level of their own as it is imported, and those of what it runs on."""
 
 _PATIENCE_S = 10
 """How long a scheduler has to answer."""
