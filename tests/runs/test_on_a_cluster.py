@@ -148,6 +148,7 @@ def test_a_scheduler_that_is_killed_is_told_of_and_the_run_can_be_resumed_withou
     (line,) = (line for line in said.splitlines() if line.startswith("error: "))
     assert f"the scheduler at {address} is gone" in line
     assert f"--resume {run.out}" in line
+    assert "Traceback" not in said
     assert evaluations(run.out) >= 3
     assert "evaluations are known" in run.finish()
     assert difference(run.out, alone.out) == ""
