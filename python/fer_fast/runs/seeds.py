@@ -23,7 +23,6 @@ from fer_fast.runs.compare import (
 from fer_fast.runs.folder import RunFolder, new_run_id, write_text
 from fer_fast.runs.record import RunRecord, run_id_of
 from fer_fast.settings import PATH_ERRORS, Settings, config_text
-from fer_fast.storage.files import locked
 
 _COMMENT = "# fer-fast seeds {} of run {}"
 _HEAD = re.compile(_COMMENT.format(r"(\d{1,9})", r"(\d{8}T\d{6}-[0-9a-f]{8})"))
@@ -88,13 +87,9 @@ class SeedsFolder:
         OutputError
             If the folder cannot be written.
         """
-        RunFolder(self.path).create()
-        with locked(self.path) as is_ours:
-            if not is_ours:
-                raise ParameterError(
-                    f"another fer-fast is running in {self.path}",
-                    hint="wait until it has ended, or choose another --out",
-                )
+        folder = RunFolder(self.path)
+        folder.create()
+        with folder.owned():
             yield
 
     def begin(self, settings: Settings) -> None:

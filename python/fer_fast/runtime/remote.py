@@ -81,6 +81,12 @@ class RemoteSession:
 
     Attributes
     ----------
+    device : str
+        That of the worker that answered first: ``"cpu"``, or ``"cuda:"`` and the device's name.
+    kind : {"cpu", "cuda"}
+        The same for all workers.
+    precision : {"fp32", "tf32", "fp16"}
+        The arithmetic.
     model_digest : str
     n_features : int
 
@@ -97,24 +103,12 @@ class RemoteSession:
     ) -> None:
         self._workers = workers
         self._opener = workers.parcel(_Opener(model.read_bytes(), device, precision))
-        self._about: _About = self._call(_Opener.about)
-        self.model_digest = self._about.model_digest
-        self.n_features = self._about.n_features
-
-    @property
-    def device(self) -> str:
-        """The device of the worker that answered first."""
-        return self._about.device
-
-    @property
-    def kind(self) -> str:
-        """``"cpu"`` or ``"cuda"``: the same for all workers."""
-        return self._about.kind
-
-    @property
-    def precision(self) -> Precision:
-        """The arithmetic: fp32, tf32 or fp16."""
-        return self._about.precision
+        about: _About = self._call(_Opener.about)
+        self.device = about.device
+        self.kind = about.kind
+        self.precision = about.precision
+        self.model_digest = about.model_digest
+        self.n_features = about.n_features
 
     def features(
         self,
