@@ -299,6 +299,10 @@ def matrices(result: Any) -> Iterator[str]:
     return shown_by("matrices_summary", result)
 
 
+def blends(result: Any) -> Iterator[str]:
+    return shown_by("blends_summary", result)
+
+
 def shown_by(summary: str, result: Any) -> Iterator[str]:
     """Yield the lines of the tables that a summary prints."""
     printed = io.StringIO()
@@ -399,6 +403,7 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (audit, ["audit"]),
     (evidence, ["evidence"]),
     (matrices, ["matrices"]),
+    (blends, ["blends"]),
 ]
 
 
