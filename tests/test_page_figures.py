@@ -280,3 +280,13 @@ def test_the_date_of_a_measurement_is_that_of_its_file() -> None:
         lines = [line for line in text.splitlines() if f"`{path.name}`" in line]
         if lines and isinstance(machine, dict) and "date" in machine:
             assert all(line.endswith(f"| {machine['date']} |") for line in lines), path.name
+
+
+def test_the_table_tells_of_every_file_of_figures() -> None:
+    text = (ROOT / INDEX).read_text(encoding="utf-8")
+    table = text[text.index("| figures | command |") :]
+    told = {path.name for path in RESULTS.glob("*.json") if f"`{path.name}`" in table}
+    # The files of one GPU share a line.
+    gpus = [line for line in table.splitlines() if "bench/gpu" in line]
+    told |= {p.name for p in RESULTS.glob("gpu-*") if f"`-{p.stem.rpartition('-')[2]}`" in gpus[0]}
+    assert told == {path.name for path in RESULTS.iterdir()}
