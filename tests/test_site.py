@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +33,37 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Return where the site is served."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.mark.parametrize("width", [360, 1280])
-def test_no_page_is_wider_than_its_screen(site: Path, browser: Any, width: int) -> None:
+def test_every_page_fits_its_screen_and_asks_no_other_host(
+    site: Path, address: str, browser: Any, width: int
+) -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    widths = {}
-    for page in sorted(site.glob("*.html")):
-        browser.get(page.as_uri())
-        widths[page.name] = browser.execute_script("return document.documentElement.scrollWidth")
-    assert "index.html" in widths
+    pages = sorted(path.name for path in site.glob("*.html"))
+    assert "index.html" in pages
+    widths, asked = {}, set()
+    for page in pages:
+        browser.get(f"{address}/{page}")
+        widths[page] = browser.execute_script("return document.documentElement.scrollWidth")
+        asked |= set(
+            browser.execute_script(
+                "return performance.getEntriesByType('resource').map(entry => entry.name)"
+            )
+        )
     assert {page: found for page, found in widths.items() if found > width} == {}
+    assert {url for url in asked if not url.startswith(f"{address}/")} == set()
+    assert browser.get_log("browser") == []
