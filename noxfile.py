@@ -82,10 +82,7 @@ def tests(session: nox.Session) -> None:
     """Run all tests on the wheel; with ``FER_FAST_NOX_FAST`` those that need no TensorFlow."""
     is_fast = bool(os.environ.get("FER_FAST_NOX_FAST"))
     extras = "dev" if is_fast else "train,dev"
-    session.install(
-        *("--constraint", LOCK, "imbalanced-learn"),
-        f"fer-fast[{extras}] @ {built('*.whl').as_uri()}",
-    )
+    session.install("--constraint", LOCK, f"fer-fast[{extras}] @ {built('*.whl').as_uri()}")
     chosen = session.posargs or (WITHOUT_TENSORFLOW if is_fast else ["tests"])
     session.run("python", "-m", "pytest", *chosen)
 
