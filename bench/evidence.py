@@ -6,7 +6,9 @@ of PublicTest or PrivateTest is read. With --paper the paper's settings search s
 rows that SMOTE adds to it, and how many features to keep is the ants' to learn; with --rows 0 all
 Training rows are searched, and those of PublicTest and PrivateTest that stand nowhere else score.
 With --wide the features are two earlier layers' at 128 pixels, averaged over 2 x 2
-cells: 12,288 of them.
+cells: 12,288 of them. With --best they are the preset's: 128 of a head that knows all Training rows
+by heart, so that, as in a run, the PublicTest rows that stand nowhere else judge; PrivateTest's
+score. Where no trained head is in the cache, one is trained, for a quarter of an hour.
 
 Every choice of every seed is appended to --out with its subset, and is not made again: a run that
 was ended goes on. The tables, in Markdown, are made from that file:
@@ -15,6 +17,7 @@ was ended goes on. The tables, in Markdown, are made from that file:
     python bench/evidence.py --data DATA --weights WEIGHTS --out … --sizes 64 256 1024 --cheap
     python bench/evidence.py --data DATA --weights WEIGHTS --out … --paper
     python bench/evidence.py --data DATA --weights WEIGHTS --out … --wide --sizes 512
+    python bench/evidence.py --data DATA --weights WEIGHTS --out … --best --sizes 16 32 64
     python bench/evidence.py --out bench/results/evidence.json --summarise
 """
 
@@ -35,8 +38,8 @@ from evidence_summary import ANTS, show
 from numpy.typing import NDArray
 
 from fer_fast.balance.smote import balance_classes
-from fer_fast.faces.dataset import Split
-from fer_fast.faces.duplicates import duplicate_groups
+from fer_fast.faces.dataset import Rows, Split
+from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, own_rows
 from fer_fast.faces.splitting import stratified_parts
 from fer_fast.features import FaceFeatures, extract
 from fer_fast.forest.hist_forest import HistForestClassifier
@@ -75,6 +78,8 @@ WIDE: dict[str, Any] = {
     "taps": ("block_6_expand_relu", "block_13_expand_relu"),
     "pooling": "2x2",
 }
+OF_BEST = "size", "taps", "pooling", "head", "head_epochs"
+PAPER_BY_ROWS = {0: "paper, all rows", 5000: "paper"}
 N_FORESTS = 10
 """Whose importances are averaged."""
 
@@ -104,6 +109,7 @@ def parse() -> argparse.Namespace:
         "--cheap", action="store_true", help="one colony a size alone, and what is cheap beside it"
     )
     parser.add_argument("--wide", action="store_true", help="two earlier layers' features instead")
+    parser.add_argument("--best", action="store_true", help="the features of `best`'s head instead")
     parser.add_argument("--paper", action="store_true", help="the paper's setting instead")
     parser.add_argument("--hints", action="store_true", help="compare first trails instead")
     parser.add_argument("--summarise", action="store_true", help="only print what --out holds")
@@ -120,7 +126,10 @@ class Draw:
         scoring: NDArray[np.intp],
         options: argparse.Namespace,
         seed: int,
+        *,
         balance: Balance = "none",
+        judging: NDArray[np.intp] | None = None,
+        depth: int | None = None,
     ) -> None:
         dataset = features.dataset
         images = duplicate_groups(dataset)
@@ -132,6 +141,8 @@ class Draw:
             images[searched].astype(np.int64),
         )
         self.X_scored, self.y_scored = features.X[scoring], y[scoring]
+        self.validation = None if judging is None else Rows(features.X[judging], y[judging])
+        self.depth = depth
         self.options, self.run = options, RunSettings(seed=seed, jobs=options.jobs)
         self.seed, self.n_features = seed, features.X.shape[1]
 
@@ -146,8 +157,8 @@ class Draw:
     def judge(self, deposit: Any, trees: int) -> ForestFitness:
         return make_fitness(
             self.training,
-            None,
-            FitnessSettings(fitness_rows=0),
+            self.validation,
+            FitnessSettings(fitness_rows=0, fitness_depth=self.depth),
             ForestSettings(trees=trees),
             deposit=deposit,
             seed=self.seed,
@@ -265,19 +276,31 @@ def in_the_papers_setting(draw: Draw, part: str, record: Record) -> None:
     measure(record, draw, part, 0, ants | others)
 
 
-def draw_of(
-    features: FaceFeatures, options: argparse.Namespace, seed: int, balance: Balance
-) -> Draw:
+def draw_of(features: FaceFeatures, options: argparse.Namespace, seed: int) -> Draw:
     """Return a draw of Training rows, and those left to score; or all, and the test splits'."""
     dataset = features.dataset
     drawn = training = dataset.rows(Split.TRAINING)
-    if options.rows == 0:
-        rest = np.setdiff1d(np.arange(len(dataset)), training)
-    else:
+    rest = np.setdiff1d(np.arange(len(dataset)), training)
+    if options.rows:
         chosen, _ = stratified_parts(dataset.labels[training], options.rows, random_state=seed)
         drawn = np.sort(training[chosen])
         rest = np.setdiff1d(training, drawn)
-    return Draw(features, drawn, rest, options, seed, balance)
+    if options.best:
+        return Draw(
+            *(features, drawn, own_rows(dataset, Split.PRIVATE_TEST), options, seed),
+            judging=deciding_rows(dataset),
+            depth=PRESETS["best"]["fitness_depth"],
+        )
+    balance: Balance = "smote" if options.paper else "none"
+    return Draw(features, drawn, rest, options, seed, balance=balance)
+
+
+def features_of(options: argparse.Namespace) -> FaceFeatures:
+    """Return the features that the options ask for."""
+    seen: dict[str, Any] = WIDE if options.wide else {"size": 48}
+    if options.best:
+        seen = {name: PRESETS["best"][name] for name in OF_BEST}
+    return extract(Settings(data=options.data, weights=options.weights, jobs=options.jobs, **seen))
 
 
 def main() -> None:
@@ -288,19 +311,16 @@ def main() -> None:
         return
     if options.cache is not None:
         os.environ["FER_FAST_CACHE"] = str(options.cache)
-    seen: dict[str, Any] = WIDE if options.wide else {"size": 48}
-    features = extract(
-        Settings(data=options.data, weights=options.weights, jobs=options.jobs, **seen)
-    )
+    features = features_of(options)
     for seed in options.seeds:
-        draw = draw_of(features, options, seed, "smote" if options.paper else "none")
+        draw = draw_of(features, options, seed)
         if options.paper:
-            part = "paper" if options.rows else "paper, all rows"
+            part = PAPER_BY_ROWS.get(options.rows, f"paper, {options.rows:,} rows")
             in_the_papers_setting(draw, part, record)
         elif options.hints:
             compare_hints(draw, options.sizes, record)
         else:
-            part = "wide" if options.wide else "equal"
+            part = "wide" if options.wide else "best" if options.best else "equal"
             compare_methods(draw, part, options.sizes, record, cheap=options.cheap)
     show(record.runs)
 

@@ -117,6 +117,7 @@ def test_a_simpler_answer_that_is_better_is_told_of() -> None:
     assert told[0].filename == __file__
     assert selector.holdout_baselines_.keys() == {"k_best", "importances", "credit_elimination"}
     assert min(selector.holdout_baselines_.values()) > selector.holdout_score_ + 0.2
+    assert selector.history_["simpler_is_better"].tolist() == [True]
 
 
 def test_the_scores_of_simpler_answers_are_those_of_plain_scikit_learn() -> None:
@@ -133,7 +134,13 @@ def test_the_scores_of_simpler_answers_are_those_of_plain_scikit_learn() -> None
     kept = np.argsort(-forest.feature_importances_)[:4]
     expected = GaussianNB().fit(X[~held][:, kept], y[~held]).score(X[held][:, kept], y[held])
     assert selector.holdout_baselines_["importances"] == pytest.approx(expected, abs=0.02)
-    assert not hasattr(AntColonySelector(GaussianNB()).fit(X, y), "holdout_baselines_")
+    for name, score in {**selector.holdout_baselines_, "score": selector.holdout_score_}.items():
+        in_history = selector.history_[f"holdout_{name}"].tolist()
+        assert in_history == pytest.approx([np.nan] * 4 + [score], nan_ok=True)
+    assert not selector.history_["simpler_is_better"].any(), "and no warning"
+    without = AntColonySelector(GaussianNB()).fit(X, y)
+    assert not hasattr(without, "holdout_baselines_")
+    assert not without.history_.keys() & {"holdout_score", "simpler_is_better"}
 
 
 def test_simpler_answers_keep_to_what_was_asked_for() -> None:

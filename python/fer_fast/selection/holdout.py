@@ -43,6 +43,16 @@ class HeldOut:
     better: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
+    def in_history(self, n_iterations: int) -> dict[str, NDArray[Any]]:
+        """Return it as columns of a history, of whose last iteration alone it is known."""
+        scores = {"score": self.score, **self.baselines}
+        columns: dict[str, NDArray[Any]] = {
+            f"holdout_{name}": np.append(np.full(n_iterations - 1, np.nan), score)
+            for name, score in scores.items()
+        }
+        is_last = np.arange(n_iterations) == n_iterations - 1
+        return columns | {"simpler_is_better": is_last & bool(self.better)}
+
 
 def score_held_out(
     make_scorer: Callable[[Rows], Scorer],

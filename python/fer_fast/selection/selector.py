@@ -176,7 +176,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         Only with `holdout`: the same for as many features by simpler means, "k_best" by F,
         "importances" of one forest, and "credit_elimination", recursive elimination of what earns
         least in a forest; where columns or labels do not allow it, or with `costs`, fewer. Where
-        one is better than the search beyond noise, a `SimplerAnswerWarning` says so.
+        one is better than the search beyond noise, `history_` and a `SimplerAnswerWarning` say so.
     stability_ : float
         Only with `n_colonies`: how alike their subsets are, corrected for chance, by Nogueira et
         al. (2018); 1 is the same subset each time, about 0 what chance gives.
@@ -191,8 +191,9 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         `best_fitness` and `best_size` so far; `mean_score` and `mean_size` of its ants; `n_ants`,
         of which `evaluations` were judged, `cache_hits` known and `credited` told of the use of
         each feature; `complete`, false where the search ended midway. Best ones are NaN while
-        subsets are halved. Sizes count what the ants
-        choose: groups, without fixed ones. With `costs` the scores have them in.
+        subsets are halved. Sizes count what the ants choose: groups, without fixed ones. With
+        `costs` the scores have them in. With `holdout` the last iteration has `holdout_score`, each
+        of `holdout_baselines_` as `holdout_…`, and `simpler_is_better`: one is, beyond noise.
     stop_reason_ : {"iterations", "converged", "time_budget", "callback", "interrupted"}
         Why the search ended.
     n_features_in_ : int
@@ -359,11 +360,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         return said
 
     def _watch(self, callbacks: Sequence[Callable[[Evaluation], object]] = ()) -> Watch:
-        return Watch(
-            time_budget=self.time_budget,
-            callbacks=callbacks,
-            verbose=self.verbose,
-        )
+        return Watch(time_budget=self.time_budget, callbacks=callbacks, verbose=self.verbose)
 
     def _keep(self, found: Found) -> None:
         self.support_ = np.zeros(self.n_features_in_, dtype=bool)
@@ -387,6 +384,7 @@ class AntColonySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):  # ty
         try:
             report = problem.hold_out(found, rows, held)
             self.holdout_score_, self.holdout_baselines_ = report.score, report.baselines
+            self.history_ |= report.in_history(len(self.history_["iteration"]))
             said += [(FitFailedWarning, failure) for failure in report.failures]
             if report.better:
                 said.append((SimplerAnswerWarning, simpler_answers(report.score, report.better)))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fer_fast.errors import DataError
 from fer_fast.faces.dataset import FACE_SIDE, SPLIT_NAMES, FaceDataset
 from fer_fast.faces.labels import FER2013, FERPLUS
+from fer_fast.storage.spool import Spool
 
 _FACE_PIXELS = FACE_SIDE * FACE_SIDE
 # CK+'s table, which is laid out as FER-2013's, has contempt under FER+'s number.
@@ -83,31 +84,35 @@ def read_table(file: LineReader, source: str, progress: Callable[[], None]) -> F
     -------
     FaceDataset
         The rows in the table's order, of FER-2013's seven classes, or of FER+'s eight if a row has
-        the eighth.
+        the eighth. Pixels that take more than a quarter of a gigabyte are mapped from a file.
 
     Raises
     ------
     DataError
         If the header lacks a column, or a row is malformed; the first such row is named.
+    OutputError
+        If there is no room for that file.
     """
     columns = _read_header(file, source)
-    pixels, labels, splits = bytearray(), bytearray(), bytearray()
+    labels, splits = bytearray(), bytearray()
     rows = _rows(file)
-    while batch := list(islice(rows, _ROWS_TOGETHER)):
-        parsed = _parse_together(batch, columns)
-        if parsed is None:
-            parsed = _parse_singly(batch, columns, source, first_number=len(labels) + 1)
-        pixels += parsed[0]
-        labels += parsed[1]
-        splits += parsed[2]
-        progress()
-    if not labels:
-        raise DataError(
-            f"{source} has a header but no rows",
-            hint="download it again",
-        )
+    with Spool() as spool:
+        while batch := list(islice(rows, _ROWS_TOGETHER)):
+            parsed = _parse_together(batch, columns)
+            if parsed is None:
+                parsed = _parse_singly(batch, columns, source, first_number=len(labels) + 1)
+            spool.write(parsed[0], at=_FACE_PIXELS * len(labels))
+            labels += parsed[1]
+            splits += parsed[2]
+            progress()
+        if not labels:
+            raise DataError(
+                f"{source} has a header but no rows",
+                hint="download it again",
+            )
+        pixels = spool.array()
     return FaceDataset(
-        pixels=np.frombuffer(pixels, np.uint8).reshape(-1, FACE_SIDE, FACE_SIDE),
+        pixels=pixels.reshape(-1, FACE_SIDE, FACE_SIDE),
         labels=np.frombuffer(labels, np.uint8),
         splits=np.frombuffer(splits, np.uint8),
         source=source,
