@@ -57,10 +57,6 @@ impl Rows<'_> {
 }
 
 #[pymethods]
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "PyO3 hands arguments over by value"
-)]
 impl BinnedRows {
     /// Cut every column; NaN is a missing value. A negative number of threads is one a core.
     #[new]
