@@ -15,7 +15,7 @@ from fer_fast.errors import ParameterError
 PACKAGES = ("fer-fast", "numpy", "scikit-learn", "onnx")
 """What every installation needs."""
 
-TRAIN_PACKAGES = ("tensorflow", "keras", "tf2onnx", "h5py")
+TRAIN_PACKAGES = ("tensorflow", "keras", "tf2onnx", "imbalanced-learn", "h5py")
 """What the extra ``train`` adds."""
 
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast.balance.smote import balance_classes
+from fer_fast.balance.smote import balance_classes, require_balancing
 from fer_fast.classifier.calibration import (
     CalibrationReport,
     calibration_error,
@@ -79,6 +79,7 @@ def run_pipeline(
         On Ctrl-C while the colony searches.
     """
     reporter = WarningLog(reporter)
+    require_balancing(settings.balance)
     clock = Clock()
     with ExitStack() as life:
         workers = None

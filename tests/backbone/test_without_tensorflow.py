@@ -19,7 +19,7 @@ from fer_fast.faces.readers.npz import save_npz
 
 EXTRACT = ("-m", "fer_fast", "extract", "--device", "cpu", "--size", 32, "--head", "dense")
 ONCE = ("--head-epochs", 1)
-TRAIN = ("tensorflow", "keras", "tf2onnx", "h5py")
+TRAIN = ("tensorflow", "keras", "tf2onnx", "h5py", "imblearn", "imbalanced_learn")
 
 
 @pytest.fixture

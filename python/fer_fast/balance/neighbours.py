@@ -6,20 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BLOCK = 512
+BLOCK = 256
 """Rows whose distances to all others are held at a time."""
 
 
-def nearest_rows(
-    rows: NDArray[Any], of: NDArray[np.integer], k: int, *, n_jobs: int
-) -> NDArray[np.intp]:
-    """Return the `k` nearest of all rows to some of them, each of which is among its own nearest.
+class ScreenedNeighbors(NearestNeighbors):  # type: ignore[misc]
+    """Nearest neighbours of the fitted rows, screened in float32 and settled in float64.
 
     scikit-learn multiplies float32 rows in float64. Here float32 products rule out every row that
     is farther than the k-th by more than rounding can explain, and the few left are measured in
@@ -28,43 +27,36 @@ def nearest_rows(
     A computed dot product of `d` terms is off by at most ``d u / (1 - d u) |x| |y|`` with
     ``u = 2**-24``, in whatever order it is summed [1]_.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features)
-        Finite; where they are not float32, or so large or wide that its range or precision does not
-        do, scikit-learn's search is used.
-    of : ndarray of shape (n_of,), integer
-        The rows whose neighbours are wanted.
-    k : int
-    n_jobs : int
-        Threads.
-
-    Returns
-    -------
-    ndarray of shape (n_of, k), intp
-        Row numbers, the nearest first.
-
     References
     ----------
     .. [1] N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., SIAM 2002,
        section 3.1.
     """
-    found: NDArray[np.intp]
-    if not _is_screenable(rows):
-        search = NearestNeighbors(n_neighbors=k, n_jobs=n_jobs).fit(rows)
-        found = search.kneighbors(rows[of], return_distance=False)
+
+    def kneighbors(
+        self,
+        X: NDArray[np.float32] | None = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+    ) -> Any:
+        """Return the neighbours of `X`; screened if `X` is what was fitted, without distances."""
+        rows = self._fit_X
+        if X is None or return_distance or not _is_screenable(rows) or not np.array_equal(X, rows):
+            return super().kneighbors(X, n_neighbors, return_distance)
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        squares = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+        found = np.empty((len(rows), k), dtype=np.intp)
+
+        def settle(start: int) -> None:
+            block = slice(start, start + BLOCK)
+            found[block] = _neighbors_of(rows, squares, block, k)
+
+        # None is all cores, as in scikit-learn's own search. One thread a block: the products then
+        # overlap with the rest of the work.
+        n_jobs = effective_n_jobs(-1 if self.n_jobs is None else self.n_jobs)
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_jobs) as pool:
+            list(pool.map(settle, range(0, len(rows), BLOCK)))
         return found
-    squares = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-    found = np.empty((len(of), k), dtype=np.intp)
-
-    def settle(start: int) -> None:
-        block = slice(start, start + BLOCK)
-        found[block] = _nearest(rows, squares, of[block], k)
-
-    # One thread a block: the products then overlap with the rest of the work.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_jobs) as pool:
-        list(pool.map(settle, range(0, len(of), BLOCK)))
-    return found
 
 
 def _is_screenable(rows: NDArray[Any]) -> bool:
@@ -72,22 +64,21 @@ def _is_screenable(rows: NDArray[Any]) -> bool:
     return rows.dtype == np.float32 and rows.shape[1] < 2**20 and np.abs(rows).max() < 2.0**40
 
 
-def _nearest(
-    rows: NDArray[np.float32], squares: NDArray[np.float64], of: NDArray[np.integer], k: int
+def _neighbors_of(
+    rows: NDArray[np.float32], squares: NDArray[np.float64], block: slice, k: int
 ) -> NDArray[np.intp]:
-    queries = rows[of]
     # |x - y|^2 without |x|^2, which changes no order.
-    distances = queries @ rows.T
+    distances = rows[block] @ rows.T
     distances *= np.float32(-2)
     distances += squares.astype(np.float32)
     n_terms = rows.shape[1] + 4
     unit = 2.0**-24
     norms = np.sqrt(squares)
-    slack = 4 * n_terms * unit / (1 - n_terms * unit) * (norms[of] + norms.max()) * norms.max()
+    slack = 4 * n_terms * unit / (1 - n_terms * unit) * (norms[block] + norms.max()) * norms.max()
     kth = np.partition(distances, k - 1, axis=1)[:, k - 1]
     near = distances <= (kth + 2 * slack)[:, None]
     found = np.empty((len(near), k), dtype=np.intp)
-    for row, (candidates, x) in enumerate(zip(near, queries, strict=True)):
+    for row, (candidates, x) in enumerate(zip(near, rows[block], strict=True)):
         left = np.flatnonzero(candidates)
         gaps = np.subtract(rows[left], x, dtype=np.float64)
         exact = np.einsum("ij,ij->i", gaps, gaps)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-from joblib import effective_n_jobs
 
-from fer_fast.balance.neighbours import nearest_rows
-from fer_fast.errors import DataError, ParameterError
+from fer_fast.balance.neighbours import ScreenedNeighbors
+from fer_fast.environment import install_line, missing_modules
+from fer_fast.errors import DataError, FerFastError, ParameterError
 from fer_fast.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
 Label = TypeVar("Label", bound=np.generic)
 
-_BLOCK = 256
-"""Synthetic rows that a thread mixes at a time."""
+
+def require_balancing(method: Literal["smote", "none"]) -> None:
+    """Raise `FerFastError` if the package is missing that a method of `balance_classes` needs."""
+    if method == "smote" and missing_modules(["imblearn"]):
+        raise FerFastError(
+            "balancing classes by SMOTE needs imbalanced-learn, not installed here: run "
+            f"`{install_line('train')}`, or choose --balance none"
+        )
 
 
 def balance_classes(
@@ -45,9 +50,9 @@ def balance_classes(
     y : ndarray of shape (n_samples,)
         Class labels.
     method : {"smote", "none"}
-        "smote" is the Synthetic Minority Over-sampling Technique [1]_, which draws what
-        imbalanced-learn draws from the same seed: the result is the same, up to which of several
-        equally near rows are neighbours. "none" returns `X` and `y` themselves.
+        "smote" is the Synthetic Minority Over-sampling Technique [1]_ as imbalanced-learn
+        implements it, up to which of several equally near rows are neighbours; "none" returns `X`
+        and `y` themselves.
     k_neighbors : int
         Neighbours of its own class that a row is mixed with. Where a class holds fewer rows than
         ``k_neighbors + 1``, the whole run uses as many as it has, with a warning. A class of a
@@ -55,7 +60,7 @@ def balance_classes(
     random_state : int
         Seed of the choice of rows, neighbours and mixing weights.
     n_jobs : int or None
-        Threads that find neighbours and mix rows; None or -1: one a core.
+        Threads of the neighbour search; None or -1: one a core.
     class_names : sequence of str or None
         What the labels 0, 1, … are called in what is reported.
     reporter : Reporter
@@ -73,6 +78,8 @@ def balance_classes(
         If `method` is unknown or `k_neighbors` is below 1.
     DataError
         If `X` and `y` do not match, or `X` holds a value that is not finite.
+    FerFastError
+        If imbalanced-learn is needed and not installed.
 
     References
     ----------
@@ -114,62 +121,15 @@ def balance_classes(
             f"the smallest class has {most + 1} training rows: "
             f"SMOTE uses {most} neighbours instead of {k_neighbors}"
         )
-    X_balanced, y_balanced = _oversample(
-        X,
-        y,
-        dict(zip(classes[growing], sizes.max() - sizes[growing], strict=True)),
-        k_neighbors=min(most, k_neighbors),
+    require_balancing(method)
+    from imblearn.over_sampling import SMOTE
+
+    smote = SMOTE(
+        sampling_strategy=dict.fromkeys(classes[growing].tolist(), int(sizes.max())),
         random_state=random_state,
-        n_jobs=effective_n_jobs(-1 if n_jobs is None else n_jobs),
+        # A row is its own nearest neighbour, hence one more.
+        k_neighbors=ScreenedNeighbors(n_neighbors=min(most, k_neighbors) + 1, n_jobs=n_jobs),
     )
+    X_balanced, y_balanced = smote.fit_resample(X, y)
     reporter.note(f"classes balanced by SMOTE: {counts(y)} became {counts(y_balanced)}")
     return X_balanced, y_balanced
-
-
-def _oversample(
-    X: NDArray[np.float32],
-    y: NDArray[Label],
-    n_synthetic: Mapping[Label, int],
-    *,
-    k_neighbors: int,
-    random_state: int,
-    n_jobs: int,
-) -> tuple[NDArray[np.float32], NDArray[Label]]:
-    """Append so many synthetic rows of each class."""
-    n_real, n_all = len(X), len(X) + sum(n_synthetic.values())
-    X_balanced, y_balanced = np.empty((n_all, X.shape[1]), X.dtype), np.empty(n_all, y.dtype)
-    X_balanced[:n_real], y_balanced[:n_real] = X, y
-    end = n_real
-    for label, n in n_synthetic.items():
-        start, end = end, end + n
-        y_balanced[start:end] = label
-        # Every class begins the seed's numbers anew, as in imbalanced-learn.
-        rng = np.random.RandomState(random_state)
-        _mix(X[y == label], X_balanced[start:end], k_neighbors, rng, n_jobs)
-    return X_balanced, y_balanced
-
-
-def _mix(
-    rows: NDArray[np.float32],
-    out: NDArray[np.float32],
-    k: int,
-    rng: np.random.RandomState,
-    n_jobs: int,
-) -> None:
-    """Fill `out` with points on the way from rows drawn by chance to one of their `k` nearest."""
-    drawn = rng.randint(0, k * len(rows), len(out))
-    shares = rng.uniform(size=(len(out), 1))
-    starts, places = np.divmod(drawn, k)
-    # Only the neighbours of rows that are drawn are looked for.
-    of, position = np.unique(starts, return_inverse=True)
-    # The nearest row is the row itself, or one like it.
-    nearest = nearest_rows(rows, of, k + 1, n_jobs=n_jobs)[:, 1:]
-    ends = nearest[position, places]
-
-    def mix(start: int) -> None:
-        block = slice(start, start + _BLOCK)
-        here = rows[starts[block]]
-        out[block] = here + shares[block] * (rows[ends[block]] - here)
-
-    with ThreadPoolExecutor(n_jobs) as pool:
-        list(pool.map(mix, range(0, len(out), _BLOCK)))

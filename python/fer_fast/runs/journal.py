@@ -12,7 +12,7 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.selection.journal import Journal, array_digest, computed_by
 from fer_fast.settings import Settings
 
-_PACKAGES = ("fer-fast", "numpy", "scipy", "scikit-learn")
+_PACKAGES = ("fer-fast", "numpy", "scipy", "scikit-learn", "imbalanced-learn")
 """Those whose other release may balance, score or search otherwise.
 
 What ONNX Runtime does is in the digest of the features.

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
 
     from fer_fast.audit.integrity import check_integrity
     from fer_fast.audit.protocols import compare_protocols
+    from fer_fast.balance.smote import require_balancing
     from fer_fast.cli.tables.audit import integrity_table, protocol_table
     from fer_fast.faces.dataset import SPLIT_NAMES
     from fer_fast.faces.ferplus import second_opinion
@@ -75,6 +76,7 @@ def run(options: argparse.Namespace, stdout: Console, reporter: Reporter) -> int
         )
     if not options.faces_only:
         require_features(settings)
+        require_balancing("smote")
     dataset = load_faces(settings.data, ferplus=settings.ferplus, reporter=reporter)
     opinion = None if options.ferplus is None else second_opinion(dataset, options.ferplus)
     integrity = check_integrity(dataset, reporter=reporter)
