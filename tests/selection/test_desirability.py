@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.feature_selection import f_classif
 
 from fer_fast.errors import DataError
 from fer_fast.selection import desirability
@@ -79,22 +77,6 @@ def test_a_forest_tells_what_helps_it_from_noise(measure):
         np.testing.assert_allclose(scores, forest.feature_importances_, atol=0.06)
     else:
         assert np.abs(scores[4:].mean()) < 0.02 * scores.sum()
-
-
-@given(
-    st.integers(0, 2**32),
-    st.integers(2, 5),
-    st.sampled_from([0.0, 1.0, 1e4]),
-    st.sampled_from([np.float32, np.float64]),
-)
-def test_f_is_that_of_scikit_learn(seed, n_classes, offset, dtype):
-    rng = np.random.default_rng(seed)
-    y = np.concatenate([np.arange(n_classes), rng.integers(0, n_classes, 60)])
-    X = (offset + rng.normal(size=(len(y), 12)) + 0.3 * y[:, np.newaxis]).astype(dtype)
-    X[rng.random(X.shape) < 0.5] = 0
-    expected, _ = f_classif(X.astype(np.float64), y)
-    np.testing.assert_allclose(anova_f(X, y), expected, rtol=1e-6, atol=1e-12)
-    np.testing.assert_array_equal(anova_f(csr_array(X), y), anova_f(X, y))
 
 
 def test_blocks_of_columns_do_not_show(monkeypatch):
