@@ -7,6 +7,7 @@ goes to pytest. `make` runs the sessions that have a name there.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -87,6 +88,9 @@ def tests(session: nox.Session) -> None:
         *("--constraint", LOCK, "imbalanced-learn"),
         f"fer-fast[{extras}] @ {built('*.whl').as_uri()}",
     )
+    if sys.platform == "linux":
+        # Nobody's extra: a cluster has an MPI of its own.
+        session.install("mpi4py>=4", "mpich>=4")
     chosen = session.posargs or (WITHOUT_TENSORFLOW if is_fast else ["tests"])
     # Whatever tries the wheel tries this one, instead of building it once more.
     wheel = {"FER_FAST_TEST_WHEEL": str(built("*.whl"))}

@@ -49,7 +49,7 @@ def _split(X: NDArray[np.floating], y: NDArray[np.integer], n: int, k: int, seed
     return Matrix(parts[0], parts[2], parts[1], parts[3], k)
 
 
-def _shuffled(
+def shuffled(
     X: NDArray[np.floating],
     y: NDArray[np.integer],
     blocks: NDArray[np.int64],
@@ -77,7 +77,7 @@ def planted(seed: int) -> Matrix:
     )
     blocks = np.full(1000, NOBODYS)
     blocks[:20] = np.arange(20)
-    return _shuffled(X, y, blocks, 400, 20, np.random.default_rng(seed))
+    return shuffled(X, y, blocks, 400, 20, np.random.default_rng(seed))
 
 
 def noise(seed: int) -> Matrix:
@@ -112,7 +112,7 @@ def blocks(seed: int) -> Matrix:
     weights = rng.standard_normal((10, 4)) * np.linspace(1.5, 0.5, 10)[:, np.newaxis]
     y = (hidden[:, :10] @ weights + 0.5 * rng.standard_normal((n_rows, 4))).argmax(axis=1)
     of_block = np.where(np.arange(n_blocks) < 10, np.arange(n_blocks), NOBODYS)
-    return _shuffled(X, y, np.repeat(of_block, size), 600, 10, rng)
+    return shuffled(X, y, np.repeat(of_block, size), 600, 10, rng)
 
 
 def copies(seed: int) -> Matrix:
@@ -127,7 +127,7 @@ def copies(seed: int) -> Matrix:
     of_column = np.full(X.shape[1], NOBODYS)
     of_column[:100] = 0
     of_column[100 : 100 + n_weak] = np.arange(1, 1 + n_weak)
-    return _shuffled(X, y, of_column, 600, 16, rng)
+    return shuffled(X, y, of_column, 600, 16, rng)
 
 
 MATRICES: dict[str, Callable[[int], Matrix]] = {

@@ -280,6 +280,12 @@ def scale_page() -> Iterator[str]:
         f"memory, {peak - own:.1f} GB of them pages of files"
     )
     yield f"processor time grows by the power {faces['exponent']:.2f}"
+    half, whole = results("scale-table")["runs"]
+    (arrays,) = (one for one in faces["runs"] if one["faces"] == whole["faces"] == 250_000)
+    gigabytes = {f"{one['peak_bytes'] / 1e9:.1f}" for one in (whole, arrays)}
+    yield f"250,000 faces take as much memory as from an `.npz` ({', '.join(gigabytes)} GB)"
+    own = {f"{one['own_bytes'] / 1e9:.2f}" for one in (half, whole)}
+    yield f"what is no page of a file is {', '.join(own)} GB, as of {half['faces']:,}"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ class Cluster:
         self._named = folder / "scheduler.json"
         place = ("--host", ADDRESS, "--port", "0")
         self.scheduler = self._start("dask_scheduler", *place)
-        while not self._named.exists():
+        # It is there before its content is.
+        while not (self._named.exists() and self._named.stat().st_size):
             assert self.scheduler.poll() is None
             time.sleep(0.05)
         self.address: str = json.loads(self._named.read_text())["address"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import resource
+import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -37,6 +38,7 @@ def test_pieces_lie_where_they_were_put(pieces: list[tuple[bytes, int]], limit: 
     assert isinstance(found, np.memmap) is (len(expected) > limit)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="every file has a name there")
 def test_nothing_has_a_name_and_the_array_outlives_the_spool(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,6 +51,7 @@ def test_nothing_has_a_name_and_the_array_outlives_the_spool(
 
 
 def test_a_full_disk_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource: Any = pytest.importorskip("resource", reason="no limit on the size of files")
     monkeypatch.setattr(spool, "MAPPED_BYTES", 10)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Spool() as one, pytest.raises(OutputError, match=f"cannot write {cache}"):
