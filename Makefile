@@ -50,7 +50,7 @@ docs: $(INSTALLED)
 wheel: $(INSTALLED)
 	$(BIN)/nox -s wheel sdist bare
 
-# All tests on every supported Python that is installed; FER_FAST_NOX_FAST=1: without TensorFlow.
+# All tests on every supported Python; FER_FAST_NOX_FAST=1: those that need no TensorFlow.
 pythons: $(INSTALLED)
 	$(BIN)/nox -s tests
 

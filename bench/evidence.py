@@ -42,7 +42,7 @@ from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, own_rows
 from fer_fast.faces.splitting import stratified_parts
 from fer_fast.features import FaceFeatures, extract
-from fer_fast.forest.subset import fit_classifier
+from fer_fast.forest.hist_forest import HistForestClassifier
 from fer_fast.progress import SILENT
 from fer_fast.selection.baselines import credit_elimination, k_best
 from fer_fast.selection.desirability import anova_f
@@ -196,10 +196,9 @@ class Draw:
         training = self.training
         shares = []
         for seed in range(self.options.scorers):
-            classifier = fit_classifier(
-                *(training.X, training.y, subset), random_state=seed, n_jobs=self.run.jobs
-            )
-            shares.append(classifier.predict(self.X_scored) == self.y_scored)
+            forest = HistForestClassifier(90, random_state=seed, n_jobs=self.run.jobs)
+            forest.fit(training.X[:, subset], training.y)
+            shares.append(forest.predict(self.X_scored[:, subset]) == self.y_scored)
         return np.mean(shares, axis=0)
 
     def facts(self, subset: Subset) -> dict[str, Any]:  # noqa: ARG002 - other rows know more

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import os
 import subprocess
 import sys
@@ -82,10 +83,16 @@ def parts(model: Path, folder: Path) -> tuple[Path, Path]:
 def our_sides(model: Path, folder: Path) -> dict[str, Side]:
     """Return the model file, its backbone alone, and its two parts called one after the other."""
     backbone, rest = parts(model, folder)
-    features = open_session(backbone, "cpu").features
+    session = open_session(backbone, "cpu")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = available_cpus()
     classifier = onnxruntime.InferenceSession(rest, options, providers=["CPUExecutionProvider"])
+
+    def features(faces: Faces) -> NDArray[np.float32]:
+        # Shared out among the lanes, as the whole is.
+        size = min(session.plan.batch_size, math.ceil(len(faces) / session.plan.lanes))
+        return session.features(faces, batch_size=size)
+
     return {
         model.stem: Recognizer(model).probabilities,
         f"{model.stem}, backbone alone": features,

@@ -6,10 +6,11 @@ one, as they are pickled and, in a network namespace of its own (needs root), on
 
 ``faces``: the whole of ``fer-fast pipeline`` without SMOTE on synthetic faces, drawn block by block
 into a file, their features an early layer's; seconds, peak memory and the exponent of growth. The
-kernel may take back pages of files, which the peak counts; what it may not is told apart.
+kernel may take back pages of files, which the peak counts; what it may not is told apart. With
+``--table`` the file is FER-2013's table of numbers instead of arrays.
 
     python bench/scale.py workers [--quick] [--out bench/results/scale-workers.json]
-    python bench/scale.py faces --weights WEIGHTS [--sizes N ...] [--out ...]
+    python bench/scale.py faces --weights WEIGHTS [--table] [--sizes N ...] [--out ...]
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from common import median, print_table, write_results
 from fer_fast import Colony, ForestFitness
 from fer_fast.execution.cluster import cluster_workers
 from fer_fast.execution.workers import Workers
+from fer_fast.faces.dataset import SPLIT_NAMES, FaceDataset
+from fer_fast.faces.readers.npz import read_npz
 from fer_fast.selection.executors import MOST_UNDER_WAY, ExecutorFitness
 
 if TYPE_CHECKING:
@@ -229,6 +232,16 @@ def write_faces(n: int, path: Path) -> None:
                 np.save(file, array)
 
 
+def write_table(faces: FaceDataset, path: Path) -> None:
+    """Write faces as FER-2013's ``.csv``."""
+    numbers = [str(value) for value in range(256)]
+    with path.open("w") as file:
+        file.write("emotion,pixels,Usage\n")
+        for pixels, label, split in zip(faces.pixels, faces.labels, faces.splits, strict=True):
+            cell = " ".join(map(numbers.__getitem__, pixels.ravel().tolist()))
+            file.write(f"{label},{cell},{SPLIT_NAMES[split]}\n")
+
+
 class Peak:
     """The most memory that a process has, in bytes: all, and what is no page of a file."""
 
@@ -286,6 +299,10 @@ def measure_faces(options: argparse.Namespace) -> dict[str, Any]:
 def measure_run(n: int, scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
     data = scratch / "faces.npz"
     write_faces(n, data)
+    if options.table:
+        arrays, data = data, scratch / "faces.csv"
+        write_table(read_npz(arrays, "faces"), data)
+        arrays.unlink()
     cache = scratch / "cache"
     command = [sys.executable, "-m", "fer_fast", "pipeline", "--data", str(data)]
     command += [*backbone(options), *RUN.split()]
@@ -340,6 +357,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--table", action="store_true", help="give the faces as a .csv")
     parser.add_argument("--tap", default="Conv1_relu", help="the layer whose means are features")
     parser.add_argument("--scratch", type=Path, help="a folder with room for the faces")
     parser.add_argument("--out", type=Path, help="write the results as JSON")

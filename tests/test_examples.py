@@ -54,6 +54,13 @@ def test_folders_of_classes_become_a_model() -> None:
     assert "spots is said to be spots" in run("own_classes.py")
 
 
+def test_a_cluster_chooses_what_one_machine_does() -> None:
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    workers, _, same = run("dask_run.py").splitlines()
+    assert workers == "workers: 2"
+    assert same.endswith(": True")
+
+
 def test_metrics_become_a_table(tmp_path: Path) -> None:
     scores = {
         part: {"accuracy": accuracy, "f1_macro": 0.5}

@@ -25,7 +25,7 @@ from fer_fast.faces.dataset import SPLIT_NAMES, FaceDataset, Split
 from fer_fast.faces.labels import FER2013
 from fer_fast.faces.readers.npz import save_npz
 from fer_fast.features import extract, mirrored_features
-from fer_fast.forest.subset import fit_classifier
+from fer_fast.forest.subset import SubsetForests
 from fer_fast.settings import PRESETS, Settings
 
 
@@ -217,14 +217,11 @@ def test_forests_are_fitted_on_mirror_images_too_and_tested_on_what_they_were(
     np.testing.assert_array_equal(mirrored_features(features, settings), X_mirrored)
 
     y = dataset.labels.astype(np.int64)
-    expected = fit_classifier(
+    expected = SubsetForests(
         np.vstack([features.X[training], X_mirrored]),
         np.concatenate([y[training], y[training]]),
-        result.classifier.subset,
         n_estimators=10,
-        random_state=0,
-        n_jobs=1,
-    )
+    ).fit(result.classifier.subset)
     X_test = features.X[test]
     np.testing.assert_array_equal(result.classifier.predict(X_test), expected.predict(X_test))
     assert result.scores.test == score(y[test], expected.predict(X_test), FER2013.names)
@@ -317,15 +314,9 @@ def test_a_run_with_a_head_is_the_forest_on_the_heads_features(
     # Batches of another size round differently, which may move a face across a cut.
     training = dataset.rows(Split.TRAINING)
     assert len(result.search.subset) <= (X.shape[1] + 1) // 2
-    subset = result.search.subset
-    expected = fit_classifier(
-        X[training],
-        dataset.labels[training].astype(np.int64),
-        subset,
-        n_estimators=10,
-        random_state=0,
-        n_jobs=1,
-    )
+    y_training = dataset.labels[training].astype(np.int64)
+    forests = SubsetForests(X[training], y_training, n_estimators=10)
+    expected = forests.fit(result.search.subset)
     agreement = expected.predict(X[test]) == result.classifier.predict(X[test])
     assert agreement.mean() > 0.9
     assert result.timings["head"] > 0

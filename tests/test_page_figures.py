@@ -97,6 +97,14 @@ def recognition() -> Iterator[str]:
             )
 
 
+def shares_of(one: dict[str, float]) -> str:
+    """Return the cells of accuracy and macro-F1, each on all rows and without duplicates."""
+    return " | ".join(
+        rf"{share(one[key])} \| {share(one[f'{key}_deduplicated'])}"
+        for key in ("accuracy", "f1_macro")
+    )
+
+
 def experiment() -> Iterator[str]:
     names = {
         "ant colony": "ants",
@@ -107,12 +115,16 @@ def experiment() -> Iterator[str]:
     for preset in ("best", "paper"):
         for shown, chosen_by in names.items():
             one = scores_of(preset, chosen_by)
-            accuracy, f1 = (
-                rf"{share(one[key])} \| {share(one[f'{key}_deduplicated'])}"
-                for key in ("accuracy", "f1_macro")
-            )
             first = f" `--preset {preset}`" if chosen_by == "ants" else ""
-            yield f"|{first} | {shown} | {one['features']:,.0f} | {accuracy} | {f1} |"
+            yield f"|{first} | {shown} | {one['features']:,.0f} | {shares_of(one)} |"
+
+
+def configurations() -> Iterator[str]:
+    for one in results("results_table")["rows"]:
+        cells = [one["configuration"], "ants", f"{one['features']:,} of {one['of']:,}"]
+        if one["chosen by"] != "ants":
+            cells = ["", one["chosen by"], f"{one['features']:,}"]
+        yield " ".join(f"| {' | '.join(cells)} | {shares_of(one)} |".split())
 
 
 def evidence() -> Iterator[str]:
@@ -247,12 +259,42 @@ def forest_page() -> Iterator[str]:
     )
 
 
+def scale_page() -> Iterator[str]:
+    workers, faces = results("scale-workers"), results("scale-faces")
+    dask, pool = (1e3 * workers["overhead_s"][name] for name in ("Dask", "process pool"))
+    yield f"costs {dask:.1f} ms beyond its own time through Dask, {pool:.1f} ms through a pool"
+    plain, credited = (
+        one["bytes"]
+        for credit in (None, "gain")
+        for one in workers["bytes"]
+        if (one["credit"], one["k"]) == (credit, 1000)
+    )
+    yield f"are {plain:,} bytes as pickles, {credited:,} with credit"
+    wire = workers["wire"]
+    yield f"one of {wire['features']} features is {wire['bytes']:,.0f} bytes"
+    largest = faces["runs"][-1]
+    assert largest["faces"] == 1_000_000
+    peak, own = (largest[key] / 1e9 for key in ("peak_bytes", "own_bytes"))
+    yield (
+        f"{largest['cpu_seconds']:.0f} seconds of one processor, and at most {peak:.1f} GB of "
+        f"memory, {peak - own:.1f} GB of them pages of files"
+    )
+    yield f"processor time grows by the power {faces['exponent']:.2f}"
+    half, whole = results("scale-table")["runs"]
+    (arrays,) = (one for one in faces["runs"] if one["faces"] == whole["faces"] == 250_000)
+    gigabytes = {f"{one['peak_bytes'] / 1e9:.1f}" for one in (whole, arrays)}
+    yield f"250,000 faces take as much memory as from an `.npz` ({', '.join(gigabytes)} GB)"
+    own = {f"{one['own_bytes'] / 1e9:.2f}" for one in (half, whole)}
+    yield f"what is no page of a file is {', '.join(own)} GB, as of {half['faces']:,}"
+
+
 @pytest.mark.parametrize(
     ("page", "figures"),
     [
         (README, readme),
         (INDEX, recognition),
         (INDEX, experiment),
+        ("bench/README.md", configurations),
         (INDEX, evidence),
         (INDEX, speed),
         (INDEX, half_precision),
@@ -262,6 +304,7 @@ def forest_page() -> Iterator[str]:
         ("docs/recognise.md", card),
         ("docs/forest.md", forest_page),
         ("docs/install.md", installation),
+        ("docs/scale.md", scale_page),
     ],
 )
 def test_every_figure_of_a_page_is_that_of_its_file(
@@ -280,3 +323,13 @@ def test_the_date_of_a_measurement_is_that_of_its_file() -> None:
         lines = [line for line in text.splitlines() if f"`{path.name}`" in line]
         if lines and isinstance(machine, dict) and "date" in machine:
             assert all(line.endswith(f"| {machine['date']} |") for line in lines), path.name
+
+
+def test_the_table_tells_of_every_file_of_figures() -> None:
+    text = (ROOT / INDEX).read_text(encoding="utf-8")
+    table = text[text.index("| figures | command |") :]
+    told = {path.name for path in RESULTS.glob("*.json") if f"`{path.name}`" in table}
+    # The files of one GPU share a line.
+    gpus = [line for line in table.splitlines() if "bench/gpu" in line]
+    told |= {p.name for p in RESULTS.glob("gpu-*") if f"`-{p.stem.rpartition('-')[2]}`" in gpus[0]}
+    assert told == {path.name for path in RESULTS.iterdir()}

@@ -45,6 +45,12 @@ def test_actions_of_the_workflows_are_pinned_by_commit() -> None:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 
 
+def test_what_runs_before_a_commit_fetches_nothing() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"repo: (.+)", hooks)) == {"local"}
+    assert set(re.findall(r"language: (.+)", hooks)) == {"system"}
+
+
 def test_the_reference_has_every_public_name() -> None:
     page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"^::: (\S+)$", page, re.MULTILINE))

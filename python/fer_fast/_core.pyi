@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "BinnedRows",
     "Colony",
     "Evaluation",
     "EvaluationCut",
@@ -156,7 +157,7 @@ class EvaluationLost(EvaluationCut): ...
 class Forest:
     def __new__(
         cls,
-        rows: NDArray[np.float32],
+        rows: NDArray[np.float32] | BinnedRows,
         labels: NDArray[np.uint8],
         n_classes: int,
         scored_rows: NDArray[np.float32] | None = None,
@@ -183,6 +184,16 @@ class Forest:
     def n_bytes(self) -> int: ...
 
 @final
+class BinnedRows:
+    def __new__(
+        cls, rows: NDArray[np.float32], *, n_threads: int, max_bins: int = 64
+    ) -> BinnedRows: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def n_bytes(self) -> int: ...
+
+@final
 class Trees:
     def probabilities(self, rows: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]: ...
     def to_parts(
@@ -204,10 +215,11 @@ class Trees:
     def n_bytes(self) -> int: ...
 
 def fit_trees(
-    rows: NDArray[np.float32],
+    rows: BinnedRows,
     labels: NDArray[np.uint8],
     n_classes: int,
     *,
+    columns: NDArray[np.int64] | None = None,
     seed: int,
     n_threads: int,
     n_trees: int,
@@ -221,5 +233,4 @@ def fit_trees(
     class_weights: NDArray[np.float64] | None = None,
     balance_trees: bool = False,
     out_of_bag: bool = False,
-    max_bins: int = 64,
 ) -> tuple[Trees, NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]] | None]: ...

@@ -23,7 +23,7 @@ from fer_fast.execution.workers import Workers
 from fer_fast.faces.dataset import Rows, Split
 from fer_fast.faces.duplicates import deciding_rows, duplicate_groups, shared_across_splits
 from fer_fast.features import FaceFeatures, extract, mirrored_features
-from fer_fast.forest.subset import SubsetClassifier, fit_classifier
+from fer_fast.forest.subset import SubsetClassifier, SubsetForests
 from fer_fast.progress import SILENT, Clock, Reporter, WarningLog
 from fer_fast.runs.journal import evidence
 from fer_fast.runs.predictions import TestPredictions
@@ -94,9 +94,9 @@ def run_pipeline(
     if keep_selection is not None:
         keep_selection(found.subset, len(F))
 
-    final = _FinalForests(training, settings.section(ForestSettings), run)
     others = baseline_subsets(F, len(found.subset), random_state=run.seed)
-    classifier, predicted = final.fit_all({"chosen": found.subset} | others, test, clock, reporter)
+    subsets = {"chosen": found.subset} | others
+    classifier, predicted = _fit_all(training, settings, subsets, test, clock, reporter)
     with clock.stage("calibration"):
         calibration, probabilities = _calibrate(classifier, features, test)
     return RunResult(
@@ -221,49 +221,41 @@ def _test_faces(features: FaceFeatures) -> _TestFaces:
     )
 
 
-@dataclass(frozen=True)
-class _FinalForests:
-    """Fits the same forest on one subset after another."""
+def _fit_all(
+    training: TrainingRows,
+    settings: Settings,
+    subsets: Mapping[str, NDArray[np.int64]],
+    test: _TestFaces,
+    clock: Clock,
+    reporter: Reporter,
+) -> tuple[SubsetClassifier, dict[str, NDArray[np.int64]]]:
+    """Return the forest on the first subset, and what each one says of the test faces."""
+    kind, run = settings.section(ForestSettings), settings.section(RunSettings)
+    forests = SubsetForests(
+        training.X,
+        training.y,
+        engine=kind.forest,
+        n_estimators=kind.trees,
+        random_state=run.seed,
+        n_jobs=run.jobs,
+        binned=training.binned if kind.forest == "native" else None,
+    )
+    predicted = {}
 
-    training: Rows
-    forest: ForestSettings
-    run: RunSettings
+    def fit(name: str) -> SubsetClassifier:
+        forest = forests.fit(subsets[name])
+        predicted[name] = forest.predict(test.rows.X).astype(np.int64)
+        task.advance(status=name.replace("_", " "))
+        return forest
 
-    def fit_all(
-        self,
-        subsets: Mapping[str, NDArray[np.int64]],
-        test: _TestFaces,
-        clock: Clock,
-        reporter: Reporter,
-    ) -> tuple[SubsetClassifier, dict[str, NDArray[np.int64]]]:
-        """Return the forest on the first subset, and what each one says of the test faces."""
-        predicted = {}
-
-        def fit(name: str) -> SubsetClassifier:
-            forest = self._fit(subsets[name])
-            predicted[name] = forest.predict(test.rows.X).astype(np.int64)
-            task.advance(status=name.replace("_", " "))
-            return forest
-
-        first, *others = subsets
-        with reporter.task("fitting the final forests", len(subsets), "forests") as task:
-            with clock.stage("classifier"):
-                forest = fit(first)
-            with clock.stage("baselines"):
-                for name in others:
-                    fit(name)
-        return forest, predicted
-
-    def _fit(self, subset: NDArray[np.int64]) -> SubsetClassifier:
-        return fit_classifier(
-            self.training.X,
-            self.training.y,
-            subset,
-            engine=self.forest.forest,
-            n_estimators=self.forest.trees,
-            random_state=self.run.seed,
-            n_jobs=self.run.jobs,
-        )
+    first, *others = subsets
+    with reporter.task("fitting the final forests", len(subsets), "forests") as task:
+        with clock.stage("classifier"):
+            forest = fit(first)
+        with clock.stage("baselines"):
+            for name in others:
+                fit(name)
+    return forest, predicted
 
 
 def _calibrate(

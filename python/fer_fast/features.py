@@ -132,6 +132,7 @@ def model_with_head(
             channels=_backbone_config(settings).channels,
             epochs=settings.head_epochs,
             seed=settings.seed,
+            members=settings.head_members,
         ),
         batch_size=settings.batch_size,
         jobs=settings.jobs,

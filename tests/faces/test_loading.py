@@ -3,13 +3,15 @@
 import gzip
 import io
 import os
+import tarfile
 import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from fer_fast.errors import DataError, ParameterError
+from fer_fast.errors import DataError, OutputError, ParameterError
 from fer_fast.faces.loading import load_faces
 from fer_fast.faces.readers.npz import save_npz
 
@@ -270,3 +272,53 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch, faces, as_csv):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "fer2013.csv").write_text(as_csv(faces))
     assert load_faces("~/fer2013.csv").digest == faces.digest
+
+
+@pytest.mark.parametrize("kind", ["csv", "tar of pictures"])
+def test_many_faces_are_mapped_from_the_cache_and_leave_no_other_file(
+    tmp_path, faces, cache, monkeypatch, as_csv, heard, kind
+):
+    # No other test may have read the same.
+    faces = replace(faces, pixels=faces.pixels[::-1])
+    path = tmp_path / "faces.csv"
+    if kind == "csv":
+        path.write_text(as_csv(faces))
+    else:
+        path = tmp_path / "faces.tar"
+        with tarfile.open(path, "w") as archive:
+            # Not in the order of their paths, in which the faces are.
+            for number in np.random.default_rng(1).permutation(len(faces)):
+                split = ("train", "val", "test")[faces.splits[number]]
+                label = faces.class_names[faces.labels[number]]
+                content = io.BytesIO()
+                Image.fromarray(faces.pixels[number]).save(content, "png")
+                info = tarfile.TarInfo(f"{split}/{label}/{number:02}.png")
+                info.size = len(content.getvalue())
+                content.seek(0)
+                archive.addfile(info, content)
+    with monkeypatch.context() as few:
+        few.setattr("fer_fast.storage.spool.MAPPED_BYTES", 10_000)
+        few.setattr("fer_fast.storage.npz.MAPPED_BYTES", 10_000)
+        many = load_faces(path, reporter=heard)
+    assert isinstance(many.pixels, np.memmap)
+    assert heard.notes[-1] == f"{path}: 60 faces read"
+    assert [one for one in cache.glob("*") if one.suffix == ".npz"] == [many.pixels.filename]
+    monkeypatch.setenv("FER_FAST_CACHE", str(tmp_path / "another"))
+    in_memory = load_faces(path)
+    assert not isinstance(in_memory.pixels, np.memmap)
+    assert many.digest == in_memory.digest
+
+
+def test_many_faces_without_room_for_them_are_one_sentence(tmp_path, faces, monkeypatch, as_csv):
+    resource = pytest.importorskip("resource", reason="no limit on the size of files")
+    path = tmp_path / "faces.csv"
+    # No other test may have read the same.
+    path.write_text(as_csv(replace(faces, pixels=255 - faces.pixels)))
+    monkeypatch.setattr("fer_fast.storage.spool.MAPPED_BYTES", 10_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match="cannot write"):
+            load_faces(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

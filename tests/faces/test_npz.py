@@ -22,7 +22,7 @@ def few() -> FaceDataset:
 
 @pytest.fixture(autouse=True)
 def _everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer_fast.storage.npz._MAPPED_BYTES", 1000)
+    monkeypatch.setattr("fer_fast.storage.npz.MAPPED_BYTES", 1000)
 
 
 def test_large_pixels_are_mapped_and_the_same(few: FaceDataset, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import itertools
 import random
+import tracemalloc
 from unittest.mock import patch
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from fer_fast.errors import DataError
 from fer_fast.faces.readers import table
+from fer_fast.storage import spool
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 
@@ -171,3 +174,30 @@ def test_what_is_no_table_of_faces_is_refused(text, words):
         read(text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+class Endless:
+    """The lines of a table, each made as it is asked for."""
+
+    def __init__(self, header: bytes, row: bytes, count: int) -> None:
+        self._lines = itertools.chain([header], itertools.repeat(row, count))
+
+    def readline(self, _size: int) -> bytes:
+        return next(self._lines, b"")
+
+
+def test_a_table_of_many_faces_takes_the_memory_of_a_few(monkeypatch):
+    monkeypatch.setattr(spool, "MAPPED_BYTES", 100_000)
+    monkeypatch.setattr(table, "_ROWS_TOGETHER", 16)
+    pixels = face(3)
+    row = f"3,{' '.join(pixels)},Training\n".encode()
+    lines = Endless(b"emotion,pixels,Usage\n", row, 4000)
+    tracemalloc.start()
+    try:
+        dataset = table.read_table(lines, "faces.csv", lambda: None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < dataset.pixels.nbytes / 3
+    assert len(dataset) == 4000
+    assert (dataset.pixels.reshape(4000, -1) == np.array(pixels, np.uint8)).all()

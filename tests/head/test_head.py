@@ -24,7 +24,7 @@ from fer_fast.backbone.weights import Weights
 from fer_fast.errors import FerFastError, ParameterError
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.duplicates import deciding_rows
-from fer_fast.graph.head import DenseHead, append_head
+from fer_fast.graph.head import DenseHead, append_heads
 from fer_fast.head.config import HeadConfig
 from fer_fast.head.keras_training import _folded, _network
 from fer_fast.head.training import (
@@ -33,6 +33,7 @@ from fer_fast.head.training import (
     cached_head_model,
     fit_head,
     train_head,
+    write_views,
 )
 from fer_fast.head.views import Movement, training_views
 from fer_fast.progress import SILENT
@@ -45,6 +46,7 @@ QUICK = HeadConfig(
     moved_copies=1,
     epochs=12,
     batch_size=16,
+    members=2,
 )
 
 
@@ -86,7 +88,7 @@ def train(session: Session, dataset: FaceDataset) -> TrainedHead:
 
 
 @pytest.fixture(scope="module")
-def trained(
+def head(
     session: Session, dataset: FaceDataset, tmp_path_factory: pytest.TempPathFactory
 ) -> TrainedHead:
     with pytest.MonkeyPatch.context() as patch:
@@ -94,30 +96,34 @@ def trained(
         return train(session, dataset)
 
 
-@pytest.fixture(scope="module")
-def head(trained: TrainedHead) -> DenseHead:
-    return trained.features
+def same_weights(head: TrainedHead, other: TrainedHead) -> bool:
+    return all(
+        np.array_equal(mine, theirs)
+        for one, another in zip(head.members, other.members, strict=True)
+        for layer, other_layer in zip(one.layers, another.layers, strict=True)
+        for mine, theirs in zip(layer, other_layer, strict=True)
+    )
 
 
 def _in_numpy(
-    session: Session, head: DenseHead, pixels: NDArray[np.uint8]
+    session: Session, head: TrainedHead, pixels: NDArray[np.uint8]
 ) -> NDArray[np.floating[Any]]:
     both = [head.activations(session.features(p)) for p in (pixels, pixels[:, :, ::-1].copy())]
     return np.mean(both, axis=0)
 
 
 def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
-    session: Session, backbone: Path, head: DenseHead, dataset: FaceDataset, tmp_path: Path
+    session: Session, backbone: Path, head: TrainedHead, dataset: FaceDataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "with_head.onnx"
-    out.write_bytes(append_head(backbone, head))
+    out.write_bytes(append_heads(backbone, head.members))
     onnx.checker.check_model(onnx.load(out), full_check=True)
     runtime = onnxruntime.InferenceSession(out)
     expected = _in_numpy(session, head, dataset.pixels)
     for rows in (slice(0, 1), slice(0, 7), slice(None)):
         (features,) = runtime.run(["features"], {"pixels": dataset.pixels[rows]})
         np.testing.assert_allclose(features, expected[rows], rtol=1e-3, atol=1e-4)
-    assert runtime.get_outputs()[0].shape == ["n", 12]
+    assert runtime.get_outputs()[0].shape == ["n", 24]
     # The tolerance means something, and a mirrored face is the same face.
     assert expected.max() > 0.1
     (mirrored,) = runtime.run(["features"], {"pixels": dataset.pixels[:, :, ::-1].copy()})
@@ -125,7 +131,7 @@ def test_the_file_computes_the_mean_over_the_face_and_its_mirror_image(
 
 
 def test_faces_that_stand_in_training_do_not_decide_when_to_stop(
-    session: Session, dataset: FaceDataset, head: DenseHead
+    session: Session, dataset: FaceDataset, head: TrainedHead
 ) -> None:
     # Wrong labels for a hundred copies: heeded, they would have another epoch be the best.
     copies = dataset.rows(Split.TRAINING)[:100]
@@ -135,9 +141,24 @@ def test_faces_that_stand_in_training_do_not_decide_when_to_stop(
         labels=np.concatenate([dataset.labels, (dataset.labels[copies] + 3) % 7]),
         splits=np.concatenate([dataset.splits, np.full(100, Split.PUBLIC_TEST, np.uint8)]),
     )
-    again = train(session, misleading).features
-    for layer, other in zip(head.layers, again.layers, strict=True):
-        np.testing.assert_array_equal(layer[0], other[0])
+    assert same_weights(train(session, misleading), head)
+
+
+def test_members_are_heads_of_seeds_of_their_own_whose_logits_are_averaged(
+    session: Session, dataset: FaceDataset, head: TrainedHead, tmp_path: Path
+) -> None:
+    training, deciding = (
+        LabelledFaces.of(dataset, rows)
+        for rows in (dataset.rows(Split.TRAINING), deciding_rows(dataset))
+    )
+    write_views(tmp_path, session, training, deciding, QUICK)
+    alone = [fit_head(tmp_path, replace(QUICK, members=1, seed=seed)) for seed in (0, 1)]
+    for member, one in enumerate(alone):
+        assert same_weights(one, replace(head, members=head.members[member : member + 1]))
+    assert not same_weights(*alone)
+    X = session.features(dataset.pixels)
+    logits = [one.activations(X) @ one.answer[0] + one.answer[1] for one in (head, *alone)]
+    np.testing.assert_allclose(logits[0], (logits[1] + logits[2]) / 2, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("channels", [24, 6])
@@ -170,7 +191,7 @@ def test_what_is_left_of_the_network_computes_what_the_network_did(channels: int
 
 
 def test_its_activations_tell_the_labels_of_unseen_faces_far_better_than_chance(
-    session: Session, head: DenseHead, dataset: FaceDataset
+    session: Session, head: TrainedHead, dataset: FaceDataset
 ) -> None:
     activations = _in_numpy(session, head, dataset.pixels)
     train, test = dataset.rows(Split.TRAINING), dataset.rows(Split.PRIVATE_TEST)
@@ -181,15 +202,14 @@ def test_its_activations_tell_the_labels_of_unseen_faces_far_better_than_chance(
 
 
 def test_the_same_seed_gives_the_same_head_and_test_faces_have_no_part_in_it(
-    session: Session, head: DenseHead, dataset: FaceDataset
+    session: Session, head: TrainedHead, dataset: FaceDataset
 ) -> None:
     test = dataset.rows(Split.PRIVATE_TEST)
     labels, pixels = dataset.labels.copy(), dataset.pixels.copy()
     labels[test], pixels[test] = 0, 0
-    again = train(session, FaceDataset(pixels, labels, dataset.splits, "blanked")).features
-    for (weights, bias), (weights_again, bias_again) in zip(head.layers, again.layers, strict=True):
-        np.testing.assert_array_equal(weights, weights_again)
-        np.testing.assert_array_equal(bias, bias_again)
+    assert same_weights(
+        train(session, FaceDataset(pixels, labels, dataset.splits, "blanked")), head
+    )
 
 
 BEST_EPOCH = """
@@ -253,7 +273,7 @@ def test_a_head_learns_shares_of_votes_and_the_last_epochs_weights_are_kept(
     )
     trained = fit_head(tmp_path, config, reporter=recorder)
     weights, bias = trained.answer
-    powers = np.exp(trained.features.activations(X[500:].astype(np.float32)) @ weights + bias)
+    powers = np.exp(trained.activations(X[500:].astype(np.float32)) @ weights + bias)
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), shares[500:], atol=0.06)
     # Its best accuracy comes early, and with patience it would have stopped there.
     assert recorder.steps == 30
@@ -335,6 +355,7 @@ def test_a_movement_bounds_how_far_copies_differ() -> None:
         {"epochs": 0},
         {"patience": 0},
         {"moved_copies": -1},
+        {"members": 0},
         {"dropout": (0.1, 1.0, 0.1)},
         {"dropout": (0.1,)},
         {"label_smoothing": float("nan")},

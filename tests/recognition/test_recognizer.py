@@ -252,6 +252,8 @@ def changed(path: Path, out: Path, **metadata: str | None) -> Path:
         ({"crop": '{"side": "wide"}'}, "damaged"),
         ({"scores": "[1]"}, "damaged"),
         ({"input_size": "64"}, "64 pixels"),
+        ({"face_bytes": "0"}, "takes 0 bytes"),
+        ({"face_bytes": "many"}, "damaged"),
     ],
     ids=str,
 )
@@ -327,6 +329,7 @@ def test_metadata_come_back_as_they_went_in() -> None:
         scores={"protocol": "p", "accuracy": 0.5},
         author="me",
         license="MIT",
+        face_bytes=12_345,
     )
     metadata = info.to_metadata()
     assert all(isinstance(value, str) for value in metadata.values())

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from killing import Run, evaluations, small_run
 
+from fer_fast.backbone.weights import Weights
 from fer_fast.classifier.scores import score_held_out
 from fer_fast.faces.labels import FER2013
 from fer_fast.runs.folder import RunFolder
@@ -20,6 +22,17 @@ from fer_fast.settings import Settings
 WriteRun = Callable[..., Path]
 SEARCHED = {"best_score": 0.46, "stopped_by": "iterations", "judged_on": "out-of-bag"}
 METHODS = ("all_features", "k_best", "random")
+
+
+@pytest.fixture(scope="session")
+def whole(
+    random_weights: Weights, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """Return a run that nobody disturbed."""
+    run = small_run(tmp_path_factory.mktemp("whole"), random_weights.path, shared_cache)
+    run.finish()
+    assert evaluations(run.out) > 10
+    return run
 
 
 @pytest.fixture

@@ -14,42 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killing import ID, Run, difference, evaluations, into_final_forests
-
-from fer_fast.backbone.weights import Weights
-from fer_fast.faces.dataset import FaceDataset, Split
-from fer_fast.faces.readers.npz import save_npz
-
-ANTS, ITERATIONS = 5, 6
-
-
-@pytest.fixture(scope="module")
-def whole(
-    random_weights: Weights, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Run:
-    """Return a run that nobody disturbed."""
-    rng = np.random.default_rng(4)
-    labels = rng.integers(0, 4, 240).astype(np.uint8)
-    pixels = rng.integers(0, 150, (240, 48, 48)).astype(np.uint8)
-    pixels[:, :24] += (labels * 9)[:, None, None]
-    splits = np.repeat(list(Split), [120, 50, 70]).astype(np.uint8)
-    folder = tmp_path_factory.mktemp("killed")
-    save_npz(FaceDataset(pixels, labels, splits, "few"), folder / "few.npz")
-    options = {
-        "data": folder / "few.npz",
-        "weights": random_weights.path,
-        "size": 32,
-        "device": "cpu",
-        "balance": "none",
-        "ants": ANTS,
-        "iterations": ITERATIONS,
-        "trees": 150,
-    }
-    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    run = Run(folder / "whole", words, shared_cache)
-    run.finish()
-    assert evaluations(run.out) > 10
-    return run
+from killing import ANTS, ID, Run, difference, evaluations, into_final_forests
 
 
 def after(seconds: float) -> Callable[[Path], bool]:

@@ -9,80 +9,60 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client
 from killing import Run, difference, evaluations
 
-from fer_fast.backbone.weights import Weights
 from fer_fast.errors import WorkersError
 from fer_fast.execution import cluster
-from fer_fast.faces.dataset import FaceDataset, Split
-from fer_fast.faces.readers.npz import save_npz
+from fer_fast.runtime.remote import RemoteSession
+from fer_fast.runtime.session import open_session
 
 ADDRESS = "tcp://127.0.0.1"
 
 
-@dataclass(frozen=True)
 class Cluster:
     """A scheduler and workers of one thread, each a process that nobody starts again."""
 
-    address: str
-    scheduler: subprocess.Popen[bytes]
-    workers: list[subprocess.Popen[bytes]]
+    def __init__(self, folder: Path, life: ExitStack) -> None:
+        self._folder = folder
+        self._life = life
+        self._named = folder / "scheduler.json"
+        place = ("--host", ADDRESS, "--port", "0")
+        self.scheduler = self._start("dask_scheduler", *place)
+        # It is there before its content is.
+        while not (self._named.exists() and self._named.stat().st_size):
+            assert self.scheduler.poll() is None
+            time.sleep(0.05)
+        self.address: str = json.loads(self._named.read_text())["address"]
 
+    def add_worker(self) -> subprocess.Popen[bytes]:
+        """Let another worker join."""
+        return self._start("dask_worker", "--nthreads", "1", "--no-nanny")
 
-@contextmanager
-def started(folder: Path, n_workers: int) -> Iterator[Cluster]:
-    named = folder / "scheduler.json"
-    quiet = {"DASK_LOGGING__DISTRIBUTED": "critical", "OMP_NUM_THREADS": "1"}
-
-    def start(module: str, *words: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard", *words],
-            env=os.environ | quiet | {"FER_FAST_CACHE": str(folder / "their-cache")},
+    def _start(self, module: str, *words: str) -> subprocess.Popen[bytes]:
+        quiet = {"DASK_LOGGING__DISTRIBUTED": "critical", "OMP_NUM_THREADS": "1"}
+        named = ("--scheduler-file", str(self._named))
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard", *named, *words],
+            env=os.environ | quiet | {"FER_FAST_CACHE": str(self._folder / "their-cache")},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-
-    processes = [
-        start("dask_scheduler", "--host", ADDRESS, "--port", "0", "--scheduler-file", str(named))
-    ]
-    try:
-        while not named.exists():
-            assert processes[0].poll() is None
-            time.sleep(0.05)
-        words = ("--scheduler-file", str(named), "--nthreads", "1", "--no-nanny")
-        processes += [start("dask_worker", *words) for _ in range(n_workers)]
-
-        address = json.loads(named.read_text())["address"]
-        yield Cluster(address, processes[0], processes[1:])
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        self._life.callback(process.wait)
+        self._life.callback(process.kill)
+        return process
 
 
-@pytest.fixture(scope="module")
-def alone(
-    random_weights: Weights, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Run:
-    """Return a run on this machine."""
-    rng = np.random.default_rng(8)
-    labels = rng.integers(0, 4, 240).astype(np.uint8)
-    pixels = rng.integers(0, 150, (240, 48, 48)).astype(np.uint8)
-    pixels[:, :24] += (labels * 9)[:, None, None]
-    splits = np.repeat(list(Split), [120, 50, 70]).astype(np.uint8)
-    folder = tmp_path_factory.mktemp("alone")
-    save_npz(FaceDataset(pixels, labels, splits, "few"), folder / "few.npz")
-    words = f"--data {folder / 'few.npz'} --weights {random_weights.path} --size 32 --device cpu"
-    words += " --balance none --ants 5 --iterations 5 --trees 150"
-    run = Run(folder / "out", words.split(), shared_cache)
-    run.finish()
-    return run
+@contextmanager
+def started(folder: Path) -> Iterator[Cluster]:
+    with ExitStack() as life:
+        yield Cluster(folder, life)
 
 
 def without_features(run: Run, folder: Path) -> Path:
@@ -108,26 +88,74 @@ def killing(process: subprocess.Popen[bytes], n: int) -> Callable[[Path], bool]:
 
 
 def test_a_cluster_of_which_a_worker_is_killed_finds_what_one_machine_does(
-    alone: Run, tmp_path: Path
+    whole: Run, tmp_path: Path
 ) -> None:
-    with started(tmp_path, 2) as there:
-        words = (*alone.options, "--dask", there.address)
-        run = Run(tmp_path / "out", words, without_features(alone, tmp_path))
+    with started(tmp_path) as there:
+        victim, _ = there.add_worker(), there.add_worker()
+        words = (*whole.options, "--dask", there.address)
+        run = Run(tmp_path / "out", words, without_features(whole, tmp_path))
         # A signal of no effect: the run goes on.
-        status, _ = run.kill_when(killing(there.workers[0], 2), number=signal.SIGCONT)
-        assert there.workers[0].wait() == -signal.SIGKILL
+        status, _ = run.kill_when(killing(victim, 2), number=signal.SIGCONT)
+        assert victim.wait() == -signal.SIGKILL
     assert status == 0
-    assert difference(run.out, alone.out) == ""
+    assert difference(run.out, whole.out) == ""
     assert list((run.cache / "features").glob("*.npy"))
 
 
-def run_without_scheduler(alone: Run, folder: Path) -> tuple[Run, str, str]:
+def test_a_worker_that_joins_late_goes_on_where_the_only_one_has_left(
+    whole: Run, tmp_path: Path
+) -> None:
+    with started(tmp_path) as there:
+        words = (*whole.options, "--dask", there.address)
+        run = Run(tmp_path / "out", words, without_features(whole, tmp_path))
+        process = run.start()
+        assert process.stderr is not None
+        while "no worker has joined" not in process.stderr.readline():
+            assert process.poll() is None
+        first = there.add_worker()
+        has_left = killing(first, 2)
+        while not has_left(run.out):
+            assert process.poll() is None
+            time.sleep(0.002)
+        assert first.wait() == -signal.SIGKILL
+        there.add_worker()
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert difference(run.out, whole.out) == ""
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_worker_killed_in_the_extraction_changes_no_feature(
+    plain_backbone: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, (300, 48, 48), np.uint8)
+    with ThreadPoolExecutor(1) as thread, started(tmp_path) as there:
+        first = there.add_worker()
+        with (
+            cluster.cluster_workers(there.address) as workers,
+            Client(there.address, set_as_default=False) as onlooker,
+        ):
+            session = RemoteSession(plain_backbone, workers, "cpu")
+            before = session.features(pixels[:100])
+            # It is given more, of which it finishes nothing, and dies of it.
+            first.send_signal(signal.SIGSTOP)
+            after = thread.submit(session.features, pixels[100:])
+            while not any(onlooker.processing().values()):
+                time.sleep(0.01)
+            first.kill()
+            there.add_worker()
+            found = np.concatenate([before, after.result(timeout=300)])
+    np.testing.assert_array_equal(found, open_session(plain_backbone, "cpu").features(pixels))
+
+
+def run_without_scheduler(whole: Run, folder: Path) -> tuple[Run, str, str]:
     """Return a run whose scheduler was killed in the search, its address, and what the run said."""
     for attempt in range(5):
         home = folder / str(attempt)
         home.mkdir()
-        with started(home, 1) as there:
-            run = Run(home / "out", (*alone.options, "--dask", there.address), alone.cache)
+        with started(home) as there:
+            there.add_worker()
+            run = Run(home / "out", (*whole.options, "--dask", there.address), whole.cache)
             process = run.start()
             is_time = killing(there.scheduler, 3)
             while not is_time(run.out):
@@ -142,22 +170,22 @@ def run_without_scheduler(alone: Run, folder: Path) -> tuple[Run, str, str]:
 
 
 def test_a_scheduler_that_is_killed_is_told_of_and_the_run_can_be_resumed_without_it(
-    alone: Run, tmp_path: Path
+    whole: Run, tmp_path: Path
 ) -> None:
-    run, address, said = run_without_scheduler(alone, tmp_path)
+    run, address, said = run_without_scheduler(whole, tmp_path)
     (line,) = (line for line in said.splitlines() if line.startswith("error: "))
     assert f"the scheduler at {address} is gone" in line
     assert f"--resume {run.out}" in line
     assert "Traceback" not in said
     assert evaluations(run.out) >= 3
     assert "evaluations are known" in run.finish()
-    assert difference(run.out, alone.out) == ""
+    assert difference(run.out, whole.out) == ""
 
 
-def test_processes_of_this_machine_are_a_cluster_too(alone: Run, tmp_path: Path) -> None:
-    run = Run(tmp_path / "out", (*alone.options, "--dask", "local:2"), alone.cache)
+def test_processes_of_this_machine_are_a_cluster_too(whole: Run, tmp_path: Path) -> None:
+    run = Run(tmp_path / "out", (*whole.options, "--dask", "local:2"), whole.cache)
     assert "dask: 2 workers, 2 threads" in run.finish()
-    assert difference(run.out, alone.out) == ""
+    assert difference(run.out, whole.out) == ""
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

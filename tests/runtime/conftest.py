@@ -18,7 +18,7 @@ from stand_ins import OnStandIns, build, what_is_missing
 from fer_fast.backbone.config import BackboneConfig
 from fer_fast.backbone.export import export_model
 from fer_fast.backbone.weights import Weights
-from fer_fast.graph.head import DenseHead, append_head
+from fer_fast.graph.head import DenseHead, append_heads
 from fer_fast.runtime.session import open_session
 
 _PRELUDE = """
@@ -140,7 +140,7 @@ def products(
     for name, config in configs.items():
         export_model(random_weights, config, folder / f"{name}.onnx")
     width = open_session(folder / "160.onnx", "cpu").n_features
-    (folder / "head.onnx").write_bytes(append_head(folder / "160.onnx", _random_head(width)))
+    (folder / "head.onnx").write_bytes(append_heads(folder / "160.onnx", [_random_head(width)]))
     made = {name: folder / f"{name}.onnx" for name in (*configs, "head")}
     return made | {"48": random_model, "equalised": equalised_model}
 

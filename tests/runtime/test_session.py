@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fer_fast.errors import FerFastError, ParameterError
 from fer_fast.faces.dataset import FaceDataset
 from fer_fast.features import cached_features
+from fer_fast.runtime.lanes import plan_cpu
 from fer_fast.runtime.session import Session, open_session
 
 
@@ -168,6 +171,15 @@ def test_a_file_that_is_no_model_is_refused(
     path.write_bytes(random_model.read_bytes()[:-100] if content is None else content)
     with pytest.raises(FerFastError, match=r"broken\.onnx"):
         open_session(path, "cpu")
+
+
+@given(st.integers(1, 10**30), st.integers(1, 10**30))
+def test_what_takes_more_memory_is_computed_in_smaller_batches(a: int, b: int) -> None:
+    small, large = (plan_cpu(face_bytes, 3) for face_bytes in sorted((a, b)))
+    assert small.batch_size >= large.batch_size >= 1
+    assert small.lanes == large.lanes == 3
+    # So that blocks for other machines end where batches do.
+    assert 1024 % small.batch_size == 1024 % large.batch_size == 0
 
 
 def test_an_unknown_device_is_refused(random_model: Path) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
+from on_mpi import found
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
@@ -53,11 +60,23 @@ def spawned() -> Executor:
     return ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
 
 
+@contextmanager
+def of_dask() -> Iterator[Executor]:
+    distributed = pytest.importorskip("distributed")
+    two = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**two) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client.get_executor(pure=False)
+
+
 MAKERS = {
     "threads": lambda: ThreadPoolExecutor(3),
     "forked": lambda: ProcessPoolExecutor(2),
     "spawned": spawned,
     "loky": lambda: get_reusable_executor(max_workers=2),
+    "dask": of_dask,
 }
 
 
@@ -90,6 +109,26 @@ def test_a_forest_judges_alike_wherever_it_is_grown(
 
     deposit = "best" if earns is None else "credit"
     assert searched(forest(), executor, deposit=deposit) == searched(forest(), deposit=deposit)
+
+
+def test_workers_of_mpi_find_what_this_process_does() -> None:
+    if importlib.util.find_spec("mpi4py") is None:
+        pytest.skip("mpi4py is not installed")
+    # A wheel of MPI puts it beside the interpreter.
+    places = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    mpiexec = shutil.which("mpiexec", path=places)
+    if mpiexec is None:
+        pytest.skip("mpi4py is installed without mpiexec")
+    script = str(Path(__file__).with_name("on_mpi.py"))
+    ended = subprocess.run(
+        [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", script],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == found()
 
 
 def test_an_executor_that_is_given_is_left_running(rows: tuple[Any, Any]) -> None:

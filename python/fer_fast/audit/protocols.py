@@ -13,7 +13,7 @@ from fer_fast.balance.smote import balance_classes
 from fer_fast.classifier.scores import Scores, score
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.splitting import stratified_parts
-from fer_fast.forest.subset import SubsetClassifier, fit_classifier
+from fer_fast.forest.subset import SubsetClassifier, SubsetForests
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.settings import ForestSettings
 
@@ -65,15 +65,8 @@ def compare_protocols(
         return balance_classes(X, y, random_state=random_state, n_jobs=n_jobs)
 
     def fit(X: Matrix, y: Labels) -> SubsetClassifier:
-        return fit_classifier(
-            X,
-            y,
-            np.arange(X.shape[1]),
-            engine=forest.forest,
-            n_estimators=forest.trees,
-            random_state=random_state,
-            n_jobs=n_jobs,
-        )
+        forests = SubsetForests(X, y, forest.forest, forest.trees, random_state, n_jobs)
+        return forests.fit(np.arange(X.shape[1]))
 
     compared = []
     with reporter.task("comparing protocols", 4, "protocols") as task:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from fer_fast.environment import user_path
 from fer_fast.errors import DataError, OutputError
 from fer_fast.faces.dataset import FaceDataset, Split
@@ -114,8 +116,10 @@ def _read(path: Path, reporter: Reporter) -> FaceDataset:
 
     def make(file: BinaryIO) -> None:
         nonlocal dataset
-        with _reading(path):
-            dataset = dataset or found.read(reporter)
+        if dataset is None:
+            with _reading(path):
+                dataset = found.read(reporter)
+            reporter.note(f"{path}: {len(dataset):,} faces read")
         write_npz(dataset, file)
 
     entry = CacheEntry("datasets", "faces", {"content": found.key}, ".npz")
@@ -124,9 +128,10 @@ def _read(path: Path, reporter: Reporter) -> FaceDataset:
     except OutputError as error:
         if dataset is None:
             raise
-        reporter.warn(f"the run goes on with the faces in memory alone: {error.message}")
-    if dataset is not None:
-        reporter.note(f"{path}: {len(dataset):,} faces read")
+        reporter.warn(f"the run goes on with the faces that it has: {error.message}")
+        return dataset
+    # Pixels that are mapped would keep a second file for as long as the run lives.
+    if dataset is not None and not isinstance(dataset.pixels, np.memmap):
         return dataset
     try:
         known = read_npz(cached, str(path))
@@ -134,7 +139,8 @@ def _read(path: Path, reporter: Reporter) -> FaceDataset:
         reporter.warn(f"the cached copy of {path} cannot be used ({error}): reading it again")
         with _reading(path):
             return found.read(reporter)
-    reporter.note(f"{path}: {len(known):,} faces from the cache ({cached})")
+    if dataset is None:
+        reporter.note(f"{path}: {len(known):,} faces from the cache ({cached})")
     return known
 
 
@@ -143,7 +149,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn what reading a missing, forbidden or damaged `path` raises into a `DataError`."""
     try:
         yield
-    except DataError:
+    except (DataError, OutputError):
         raise
     except FileNotFoundError as error:
         is_address = path.parts[:1] in (("http:",), ("https:",))

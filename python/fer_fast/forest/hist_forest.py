@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fer_fast._core import fit_trees
+from fer_fast._core import BinnedRows, fit_trees
 from fer_fast.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -209,22 +209,38 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         taken = slice(None) if weights is None or weights.all() else weights > 0
         if not self.bootstrap:
             weights = counts
+        threads = joblib.effective_n_jobs(self.n_jobs)
         self._trees, self.feature_importances_, out_of_bag = fit_trees(
-            rows[taken],
+            BinnedRows(rows[taken], n_threads=threads, max_bins=int(self.max_bins)),
             codes[taken].astype(np.uint8),
             self.n_classes_,
-            seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
-            n_threads=joblib.effective_n_jobs(self.n_jobs),
             row_weights=None if weights is None else weights[taken],
             class_weights=None if self.bootstrap else by_class,
             draws=self._draws(len(rows), counts) if self.bootstrap else None,
             balance_trees=self.class_weight == "balanced_subsample" and self.bootstrap,
             out_of_bag=bool(self.oob_score),
-            **self._bounds(*rows.shape),
+            **self._growth(*rows.shape),
         )
         if out_of_bag is not None:
             probabilities, self.oob_feature_importances_ = out_of_bag
             self._score_out_of_bag(rows, labels, taken, probabilities)
+        return self
+
+    def _fit_columns(
+        self, rows: BinnedRows, y: NDArray[np.integer], columns: NDArray[np.int64]
+    ) -> Self:
+        """Grow the forest that `fit` grows on some columns, of rows that were binned before."""
+        self._check_parameters()
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.n_classes_, self.n_features_in_ = len(self.classes_), len(columns)
+        self._trees, self.feature_importances_, _ = fit_trees(
+            rows,
+            codes.astype(np.uint8),
+            self.n_classes_,
+            columns=columns,
+            draws=self._draws(len(y), None) if self.bootstrap else None,
+            **self._growth(len(y), len(columns)),
+        )
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -321,8 +337,8 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if self.oob_score and not self.bootstrap:
             raise ParameterError("oob_score needs rows that a tree did not draw: set bootstrap")
 
-    def _bounds(self, n_rows: int, n_columns: int) -> dict[str, Any]:
-        """Return the bounds of the trees as numbers of rows, columns and bins."""
+    def _growth(self, n_rows: int, n_columns: int) -> dict[str, Any]:
+        """Return seed, threads, and the bounds of the trees as numbers of rows and columns."""
 
         def rows(bound: int | float) -> int:
             is_share = not isinstance(bound, int | np.integer)
@@ -345,7 +361,8 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             "min_samples_leaf": rows(self.min_samples_leaf),
             "min_weight_fraction_leaf": self.min_weight_fraction_leaf,
             "max_features": max(1, int(columns)),
-            "max_bins": int(self.max_bins),
+            "seed": check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
+            "n_threads": joblib.effective_n_jobs(self.n_jobs),
         }
 
     def _draws(self, n_rows: int, counts: NDArray[np.float64] | None) -> int:

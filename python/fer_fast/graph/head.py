@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,18 +62,19 @@ class DenseHead:
         return X
 
 
-def append_head(backbone: Path, head: DenseHead) -> bytes:
-    """Return the backbone and its head as one ONNX model, the bytes of its file.
+def append_heads(backbone: Path, heads: Sequence[DenseHead]) -> bytes:
+    """Return the backbone and its heads as one ONNX model, the bytes of its file.
 
     Its input is the backbone's, ``pixels`` of shape (n, 48, 48), uint8. Its output ``features``,
-    float32 (n, n_features), is the mean of the head's activations on the face and on its mirror
-    image, which is as good a picture of the same expression.
+    float32 (n, n_features), holds the activations of all heads side by side, each the mean of those
+    on the face and on its mirror image, which is as good a picture of the same expression.
 
     Parameters
     ----------
     backbone : Path
         An ONNX file that `fer_fast.backbone.export.export_model` wrote.
-    head : DenseHead
+    heads : sequence of DenseHead
+        At least one.
 
     Raises
     ------
@@ -82,26 +84,34 @@ def append_head(backbone: Path, head: DenseHead) -> bytes:
     model = read_model(backbone)
     graph = model.graph
     (pixels,), (output,) = graph.input, graph.output
-    rename_values(graph.node, {pixels.name: "head_images", output.name: "head_0"})
-    mirroring, dense = _mirroring(pixels.name), _dense(head, output.name)
-    replace_nodes(graph, [*mirroring, *graph.node, *dense])
-    add_constants(graph, _constants(head))
-    replace_output(graph, head.n_features)
-    return model_bytes(model)
-
-
-def _constants(head: DenseHead) -> dict[str, NDArray[Any]]:
-    constants: dict[str, NDArray[Any]] = {
+    rename_values(graph.node, {pixels.name: "head_images", output.name: "head_input"})
+    n_features = sum(head.n_features for head in heads)
+    dense = [node for member, head in enumerate(heads) for node in _dense(head, member)]
+    replace_nodes(
+        graph,
+        [*_mirroring(pixels.name), *graph.node, *dense, *_mean(len(heads), output.name)],
+    )
+    constants = {
         "head_from_last": np.array([-1], dtype=np.int64),
         "head_before_first": np.array([np.iinfo(np.int64).min], dtype=np.int64),
         "head_columns": np.array([2], dtype=np.int64),
-        "head_pair_shape": np.array([2, -1, head.n_features], dtype=np.int64),
+        "head_pair_shape": np.array([2, -1, n_features], dtype=np.int64),
         "head_pair_axis": np.array([0], dtype=np.int64),
     }
+    for member, head in enumerate(heads):
+        constants |= _constants(head, member)
+    add_constants(graph, constants)
+    replace_output(graph, n_features)
+    return model_bytes(model)
+
+
+def _constants(head: DenseHead, member: int) -> dict[str, NDArray[Any]]:
+    constants: dict[str, NDArray[Any]] = {}
     for position, (weights, bias) in enumerate(head.layers):
-        constants[f"head_weights_{position}"] = weights
-        constants[f"head_bias_{position}"] = bias
-        constants[f"head_shape_{position}"] = np.array([-1, len(weights)], dtype=np.int64)
+        layer = f"{member}_{position}"
+        constants[f"head_weights_{layer}"] = weights
+        constants[f"head_bias_{layer}"] = bias
+        constants[f"head_shape_{layer}"] = np.array([-1, len(weights)], dtype=np.int64)
     return constants
 
 
@@ -116,22 +126,33 @@ def _mirroring(pixels: str) -> list[Any]:
     ]
 
 
-def _dense(head: DenseHead, output: str) -> list[Any]:
-    """Return the nodes from ``head_0``, the backbone's features, to the mean of both images."""
+def _dense(head: DenseHead, member: int) -> list[Any]:
+    """Return the nodes from ``head_input``, the backbone's features, to a head's activations."""
     from onnx import helper
 
     nodes = []
+    taken = "head_input"
     for position in range(len(head.layers)):
-        flat = f"head_flat_{position}"
-        names = [flat, f"head_weights_{position}", f"head_bias_{position}"]
+        layer = f"{member}_{position}"
+        flat, total, given = f"head_flat_{layer}", f"head_sum_{layer}", f"head_layer_{layer}"
         nodes += [
-            helper.make_node("Reshape", [f"head_{position}", f"head_shape_{position}"], [flat]),
-            helper.make_node("Gemm", names, [f"head_sum_{position}"]),
-            helper.make_node("Relu", [f"head_sum_{position}"], [f"head_{position + 1}"]),
+            helper.make_node("Reshape", [taken, f"head_shape_{layer}"], [flat]),
+            helper.make_node(
+                "Gemm", [flat, f"head_weights_{layer}", f"head_bias_{layer}"], [total]
+            ),
+            helper.make_node("Relu", [total], [given]),
         ]
-    last = f"head_{len(head.layers)}"
+        taken = given
+    return [*nodes, helper.make_node("Identity", [taken], [f"head_member_{member}"])]
+
+
+def _mean(n_heads: int, output: str) -> list[Any]:
+    """Return the nodes from all heads' activations to their means of both images."""
+    from onnx import helper
+
+    members = [f"head_member_{member}" for member in range(n_heads)]
     return [
-        *nodes,
-        helper.make_node("Reshape", [last, "head_pair_shape"], ["head_pair"]),
+        helper.make_node("Concat", members, ["head_members"], axis=-1),
+        helper.make_node("Reshape", ["head_members", "head_pair_shape"], ["head_pair"]),
         helper.make_node("ReduceMean", ["head_pair", "head_pair_axis"], [output], keepdims=0),
     ]

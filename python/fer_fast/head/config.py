@@ -35,6 +35,9 @@ class HeadConfig:
     batch_size : int
     seed : int
         Of the moved copies, the initial weights, the order of the faces and the dropout.
+    members : int
+        How many heads are trained, one after the other, each from a seed of its own. A face's
+        features are the activations of all, side by side.
     """
 
     channels: int
@@ -48,6 +51,7 @@ class HeadConfig:
     weight_decay: float = 0.05
     batch_size: int = 128
     seed: int = 0
+    members: int = 1
 
     def __post_init__(self) -> None:
         if self.channels < 1:
@@ -56,6 +60,8 @@ class HeadConfig:
             raise ParameterError(f"the head's units are {self.units}: give widths of at least 1")
         if min(self.epochs, self.batch_size, 1 if self.patience is None else self.patience) < 1:
             raise ParameterError("the head's epochs, patience and batch size must be at least 1")
+        if not 1 <= self.members <= 100:
+            raise ParameterError(f"the head's members are {self.members}: give 1 to 100")
         if not 0 <= self.moved_copies <= 100:
             raise ParameterError(f"the head's moved copies are {self.moved_copies}: give 0 to 100")
         if len(self.dropout) != len(self.units):

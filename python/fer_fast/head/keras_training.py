@@ -5,7 +5,7 @@ gigabytes and log lines end with it. `training.fit_head` is its only caller. It 
 ``config.json`` (a `HeadConfig`), ``targets.npy`` and ``validation_targets.npy`` (float32, the share
 of each class in a face's label) and float16 matrices: ``view-0.npy``, ``view-1.npy`` and so on,
 each with a row per face to train on, and ``validation.npy`` with a row per face of PublicTest. It
-prints a line of JSON per epoch, and writes ``head.npz``.
+prints a line of JSON per epoch, and writes ``head-0.npz``, ``head-1.npz`` and so on, one a member.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,17 @@ def main(folder: Path) -> None:
     training = views, _matrix(folder / "targets.npy")
     validation = _matrix(folder / "validation.npy"), _matrix(folder / "validation_targets.npy")
     mean, deviation = _moments(views[0], config.channels)
-    model = _fit(config, training, validation, mean, deviation)
-    arrays: dict[str, Any] = {
-        f"{name}_{position}": array
-        for position, layer in enumerate(_folded(model, mean, deviation))
-        for name, array in zip(("weights", "bias"), layer, strict=True)
-    }
-    np.savez(folder / "head.npz", **arrays)
+    for member in range(config.members):
+        # No two configurations with as many members share one.
+        own = replace(config, seed=config.seed * config.members + member)
+        model = _fit(own, training, validation, mean, deviation, member)
+        arrays: dict[str, Any] = {
+            f"{name}_{position}": array
+            for position, layer in enumerate(_folded(model, mean, deviation))
+            for name, array in zip(("weights", "bias"), layer, strict=True)
+        }
+        np.savez(folder / f"head-{member}.npz", **arrays)
+        keras.backend.clear_session()
 
 
 def _matrix(path: Path) -> NDArray[Any]:
@@ -101,9 +106,14 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
 class _Lines(keras.callbacks.Callback):  # type: ignore[misc]
     """Prints a line of JSON per epoch."""
 
+    def __init__(self, member: int) -> None:
+        super().__init__()
+        self._member = member
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        figures = {"epoch": epoch + 1, "accuracy": float(logs["val_accuracy"])}
-        print(json.dumps(figures), flush=True)
+        accuracy = float(logs["val_accuracy"])
+        line = {"member": self._member, "epoch": epoch + 1, "accuracy": accuracy}
+        print(json.dumps(line), flush=True)
 
 
 def _fit(
@@ -112,6 +122,7 @@ def _fit(
     validation: tuple[NDArray[np.float16], FloatArray],
     mean: FloatArray,
     deviation: FloatArray,
+    member: int = 0,
 ) -> Any:
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
@@ -132,7 +143,7 @@ def _fit(
         keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         metrics=["accuracy"],
     )
-    callbacks: list[Any] = [_Lines()]
+    callbacks: list[Any] = [_Lines(member)]
     if config.patience is not None:
         callbacks.append(
             keras.callbacks.EarlyStopping(

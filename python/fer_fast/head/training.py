@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fer_fast.environment import available_cpus
 from fer_fast.faces.dataset import FaceDataset, Split
 from fer_fast.faces.duplicates import deciding_rows
-from fer_fast.graph.head import DenseHead, Layer, append_head
+from fer_fast.graph.head import DenseHead, FloatArray, Layer, append_heads
 from fer_fast.head.config import HeadConfig
 from fer_fast.head.views import ALIGNED, Movement, training_views
 from fer_fast.keras_process import installed_maker, require_keras, run_keras
@@ -48,18 +48,40 @@ class LabelledFaces:
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head, and the layer behind it by which it learnt.
+    """A head of one or more members, and the layers behind them by which they learnt.
 
     Attributes
     ----------
-    features : DenseHead
-    answer : (ndarray of shape (n_features, n_classes), ndarray of shape (n_classes,)), float32
-        Weights and bias; the softmax of what they make of the features is what the head says of
-        the classes.
+    members : tuple of DenseHead
+        Of ``config.members``.
+    answers : tuple of (ndarray of shape (n_units, n_classes), ndarray of shape (n_classes,))
+        Weights and bias behind each member, float32; the softmax of what they make of its
+        activations is what it says of the classes.
     """
 
-    features: DenseHead
-    answer: Layer
+    members: tuple[DenseHead, ...]
+    answers: tuple[Layer, ...]
+
+    @property
+    def answer(self) -> Layer:
+        """Weights and bias behind the activations of all members, for the mean of their logits."""
+        share = np.float32(1 / len(self.answers))
+        weights, biases = zip(*self.answers, strict=True)
+        return share * np.concatenate(weights), share * np.sum(biases, axis=0)
+
+    def activations(self, X: FloatArray) -> FloatArray:
+        """Compute the activations of all members, side by side.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_faces, n_in), float32
+            The backbone's features.
+
+        Returns
+        -------
+        ndarray of shape (n_faces, n_features), float32
+        """
+        return np.concatenate([member.activations(X) for member in self.members], axis=1)
 
 
 def cached_head_model(
@@ -111,7 +133,7 @@ def cached_head_model(
             jobs=jobs,
             reporter=reporter,
         )
-        return append_head(backbone, head.features)
+        return append_heads(backbone, head.members)
 
     trainer = installed_maker("keras")
     entry = Entry(
@@ -211,13 +233,14 @@ def fit_head(
 ) -> TrainedHead:
     """Run `keras_training` on what `write_views` left in a folder, and read what it wrote."""
     (folder / "config.json").write_text(json.dumps(asdict(config)))
-    best = last = 0.0
-    with reporter.task("training the dense head", config.epochs, "epochs") as task:
+    accuracies: list[list[float]] = [[] for _ in range(config.members)]
+    n_epochs = config.members * config.epochs
+    with reporter.task("training the dense head", n_epochs, "epochs") as task:
 
         def hear(line: str) -> None:
-            nonlocal best, last
-            last = json.loads(line)["accuracy"]
-            best = max(best, last)
+            epoch = json.loads(line)
+            accuracies[epoch["member"]].append(epoch["accuracy"])
+            best = max(max(of_member, default=0.0) for of_member in accuracies)
             task.advance(status=f"best accuracy on PublicTest {best:.4f}")
 
         run_keras(
@@ -228,14 +251,19 @@ def fit_head(
             jobs=jobs or available_cpus(),
             hear=hear,
         )
-    kept = last if config.patience is None else best
-    reporter.note(f"head: its own accuracy on PublicTest is {kept:.4f}")
-    return _read_head(folder / "head.npz", len(config.units))
+    kept = [one[-1] if config.patience is None else max(one) for one in accuracies]
+    said = ", ".join(f"{accuracy:.4f}" for accuracy in kept)
+    reporter.note(f"head: its own accuracy on PublicTest is {said}")
+    return _read_head(folder, config)
 
 
-def _read_head(path: Path, n_layers: int) -> TrainedHead:
-    with np.load(path) as arrays:
-        *layers, answer = (
-            (arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(n_layers + 1)
-        )
-    return TrainedHead(DenseHead(tuple(layers)), answer)
+def _read_head(folder: Path, config: HeadConfig) -> TrainedHead:
+    members, answers = [], []
+    for member in range(config.members):
+        with np.load(folder / f"head-{member}.npz") as arrays:
+            *layers, answer = (
+                (arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(len(config.units) + 1)
+            )
+        members.append(DenseHead(tuple(layers)))
+        answers.append(answer)
+    return TrainedHead(tuple(members), tuple(answers))

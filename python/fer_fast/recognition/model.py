@@ -10,6 +10,7 @@ nodes ``classifier/…``     all that follows the backbone: may compute on the C
 ``fer_fast.format``        ``1``
 ``fer_fast.labels``        the classes' names in the order of the columns, a JSON list
 ``fer_fast.input_size``    the faces' side in pixels
+``fer_fast.face_bytes``    bytes of memory that computing a face takes, about
 ``fer_fast.crop``          JSON ``{"side", "centre": [right, down]}``: see `Framing`
 ``fer_fast.version``       the fer-fast that wrote the file
 ``fer_fast.run_id``        the run that it comes from
@@ -31,6 +32,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -43,7 +45,9 @@ from numpy.typing import NDArray
 from fer_fast.errors import DeviceError, ParameterError
 from fer_fast.recognition.crop import FACE_SIDE, FER2013, Framing
 from fer_fast.recognition.engine import ModelError, open_on_cpu, open_session, session_options
+from fer_fast.runtime.cuda import free_memory, provider_options, require_cuda
 from fer_fast.runtime.failures import onnxruntime_errors, reason
+from fer_fast.runtime.lanes import plan_cpu, plan_cuda
 
 Device = Literal["cpu", "cuda"]
 
@@ -54,8 +58,8 @@ _IMAGE_METADATA = {
     "Image.ColorSpaceGamma": "SRGB",
     "Image.NominalPixelRange": "NominalRange_0_255",
 }
-_CPU_BATCH = 32
-"""Faces in one call on a CPU."""
+_FACE_BYTES = 2**25
+"""What a face takes at most in a file that does not say it."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class ModelInfo:
     parameters, calibration, scores : dict
         Empty where unknown.
     author, license : str
+    face_bytes : int
+        Of memory that computing a face takes, about; batches are planned by it.
     """
 
     labels: tuple[str, ...]
@@ -84,12 +90,15 @@ class ModelInfo:
     scores: dict[str, Any] = field(default_factory=dict)
     author: str = ""
     license: str = ""
+    face_bytes: int = _FACE_BYTES
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < max(len(self.labels), 2):
             raise ParameterError(
                 f"the model's labels are {list(self.labels)}: give at least two, all different"
             )
+        if self.face_bytes < 1:
+            raise ParameterError(f"a face takes {self.face_bytes} bytes of memory: give at least 1")
 
     def to_metadata(self) -> dict[str, str]:
         """Return the file's metadata properties."""
@@ -100,6 +109,7 @@ class ModelInfo:
             "fer_fast.format": FORMAT,
             "fer_fast.labels": json.dumps(self.labels),
             "fer_fast.input_size": str(FACE_SIDE),
+            "fer_fast.face_bytes": str(self.face_bytes),
             "fer_fast.crop": json.dumps(crop),
             **{f"fer_fast.{name}": value for name, value in (texts | objects).items()},
             **_IMAGE_METADATA,
@@ -141,6 +151,7 @@ class ModelInfo:
                 **rest,
                 author=metadata.get("model_author", ""),
                 license=metadata.get("model_license", ""),
+                face_bytes=int(metadata.get("fer_fast.face_bytes", _FACE_BYTES)),
             )
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(
@@ -189,10 +200,7 @@ class ExpressionModel:
             raise ParameterError(f"the device is {device!r}: choose cpu or cuda")
         if threads < 1:
             raise ParameterError(f"{threads} threads: give at least 1")
-        if device == "cpu":
-            self._session, self._batch_size = open_on_cpu(path), _CPU_BATCH
-        else:
-            self._session, self._batch_size = _open_on_cuda(path)
+        self._session = open_on_cpu(path) if device == "cpu" else _open_on_cuda(path)
         try:
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.info = ModelInfo.from_metadata(metadata, str(path))
@@ -204,7 +212,11 @@ class ExpressionModel:
         with path.open("rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()
         self.device = device
-        self._threads = threads if device == "cpu" else 1
+        if device == "cpu":
+            plan = plan_cpu(self.info.face_bytes, threads)
+        else:
+            plan = plan_cuda(self.info.face_bytes, free_memory(), 1)
+        self._batch_size, self._threads = plan.batch_size, plan.lanes
 
     def _check_interface(self, path: Path) -> None:
         puts = [*self._session.get_inputs(), *self._session.get_outputs()]
@@ -238,7 +250,7 @@ class ExpressionModel:
         DeviceError
             If the device fails, mostly for lack of memory.
         """
-        size = self._batch_size
+        size = self._size_for(len(faces))
         batches = [faces[start : start + size] for start in range(0, len(faces), size)]
         try:
             if len(batches) <= 1 or self._threads == 1:
@@ -255,6 +267,13 @@ class ExpressionModel:
         probabilities, labels = zip(*outputs, strict=True)
         return np.concatenate(probabilities), np.concatenate(labels)
 
+    def _size_for(self, n_faces: int) -> int:
+        """Return the size of a batch of which every thread gets as many."""
+        if self._threads == 1:
+            return self._batch_size
+        turns = math.ceil(n_faces / (self._batch_size * self._threads))
+        return max(1, math.ceil(n_faces / max(1, turns * self._threads)))
+
     def _run(self, faces: NDArray[np.uint8]) -> list[NDArray[Any]]:
         outputs: list[NDArray[Any]] = self._session.run(
             ["probabilities", "label"], {"pixels": np.ascontiguousarray(faces)}
@@ -262,20 +281,10 @@ class ExpressionModel:
         return outputs
 
 
-def _open_on_cuda(path: Path) -> tuple[Any, int]:
-    """Open a model whose backbone computes on CUDA, and its classifier on the CPU.
-
-    Returns
-    -------
-    session : onnxruntime.InferenceSession
-    batch_size : int
-        How many faces the device's memory is good for.
-    """
-    from fer_fast.graph.cost import face_bytes
+def _open_on_cuda(path: Path) -> Any:
+    """Open a model whose backbone computes on CUDA, and its classifier on the CPU."""
     from fer_fast.graph.onefile import CLASSIFIER_NODES
     from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING
-    from fer_fast.runtime.cuda import free_memory, provider_options, require_cuda
-    from fer_fast.runtime.lanes import plan_cuda
 
     require_cuda()
     options = session_options(threads=1)
@@ -295,4 +304,4 @@ def _open_on_cuda(path: Path) -> tuple[Any, int]:
             f"ONNX Runtime computes {len(strays)} nodes of {path} on the CPU that belong on CUDA "
             f"({', '.join(strays[:3])}): run fer-fast doctor"
         )
-    return session, plan_cuda(face_bytes(path), free_memory(), 1).batch_size
+    return session

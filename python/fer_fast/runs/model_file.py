@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_fast import __version__
+from fer_fast.graph.cost import face_bytes
 from fer_fast.graph.onefile import write_onefile
 from fer_fast.graph.trees import to_onnx
 from fer_fast.recognition.model import ModelInfo
@@ -55,4 +56,5 @@ def model_info(result: RunResult, run_id: str) -> ModelInfo:
                 for name, one in scores.items()
             },
         },
+        face_bytes=face_bytes(result.model),
     )

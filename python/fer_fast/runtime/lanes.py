@@ -25,8 +25,12 @@ from fer_fast.faces.dataset import FACE_SIDE
 from fer_fast.runtime.cuda import require_cuda_library, require_runtime
 from fer_fast.runtime.failures import DeviceMemoryError, device_error, onnxruntime_errors
 
-CPU_BATCH = 32
-"""Faces in one call of the model on a CPU."""
+_CPU_BATCH = 32
+"""Faces in one call of the model on a CPU, at most."""
+
+_CPU_LANE_BYTES = 2**26
+"""What a lane may take of memory on a CPU: what it touches then stays in the core's cache, by
+bench/batch_size.py."""
 
 _CUDA_LANES = (4, 2, 1)
 """How many lanes, the most that the memory does for: more than four gained nothing."""
@@ -79,6 +83,18 @@ class Plan:
         return size
 
 
+def plan_cpu(face_bytes: int, lanes: int) -> Plan:
+    """Return the plan for a model that needs `face_bytes` of memory for each face.
+
+    Parameters
+    ----------
+    face_bytes : int
+        As `fer_fast.graph.cost.face_bytes` estimates it.
+    lanes : int
+    """
+    return Plan("cpu", min(_CPU_BATCH, _batch(face_bytes, _CPU_LANE_BYTES)), lanes)
+
+
 def plan_cuda(face_bytes: int, free_bytes: int, most_lanes: int) -> Plan:
     """Return the plan for a model that needs `face_bytes` of a device's memory for each face.
 
@@ -90,9 +106,10 @@ def plan_cuda(face_bytes: int, free_bytes: int, most_lanes: int) -> Plan:
         Of the device's memory.
     most_lanes : int
     """
-    whole = _batch(face_bytes, _CUDA_LANE_BYTES)
+    whole = min(_CUDA_BATCH, _batch(face_bytes, _CUDA_LANE_BYTES))
     for lanes in (number for number in _CUDA_LANES if number <= most_lanes):
-        batch = _batch(face_bytes, min(_CUDA_LANE_BYTES, _CUDA_SHARE * free_bytes / lanes))
+        room = min(_CUDA_LANE_BYTES, _CUDA_SHARE * free_bytes / lanes)
+        batch = min(_CUDA_BATCH, _batch(face_bytes, room))
         # More lanes than two are not worth a smaller batch.
         if batch >= (whole if lanes > 2 else min(whole, _SMALLEST_CUDA_BATCH)):
             break
@@ -101,7 +118,7 @@ def plan_cuda(face_bytes: int, free_bytes: int, most_lanes: int) -> Plan:
 
 def _batch(face_bytes: int, room: float) -> int:
     """Return the power of two of faces for which `room`, in bytes, does."""
-    faces = max(1, min(_CUDA_BATCH, int(room / face_bytes)))
+    faces = max(1, int(room) // face_bytes)
     return 1 << (faces.bit_length() - 1)
 
 

@@ -20,7 +20,7 @@ from fer_fast.graph.padding import KEEP_EXPLICIT_PADDING, with_explicit_padding
 from fer_fast.progress import SILENT, Reporter
 from fer_fast.runtime.cuda import free_memory, provider_options, require_cuda, require_runtime
 from fer_fast.runtime.failures import DeviceMemoryError, device_error, onnxruntime_errors, reason
-from fer_fast.runtime.lanes import CPU_BATCH, Lanes, Plan, plan_cuda
+from fer_fast.runtime.lanes import Lanes, Plan, plan_cpu, plan_cuda
 from fer_fast.settings import Device, Precision
 from fer_fast.storage.files import file_digest
 
@@ -308,7 +308,7 @@ def open_session(
     threads = available_cpus() if jobs is None else jobs
 
     def on_cpu() -> _Opened:
-        return _Opened(model, model, "cpu", "fp32", Plan("cpu", CPU_BATCH, threads))
+        return _Opened(model, model, "cpu", "fp32", plan_cpu(face_bytes(model), threads))
 
     if device != "cpu":
         may_fall_back = device == "auto" and precision == "fp32"

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_fast._core import Forest
+from fer_fast._core import BinnedRows, Forest
 from fer_fast.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class ForestEngine(Protocol):
         X_val: NDArray[np.float32] | None,
         twin_groups: NDArray[np.integer] | None,
         params: dict[str, Any],
+        binned: BinnedRows | None = None,
     ) -> None: ...
 
     def probabilities(self, subset: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
@@ -55,6 +56,7 @@ class NativeForest:
         X_val: NDArray[np.float32] | None,
         twin_groups: NDArray[np.integer] | None,
         params: dict[str, Any],
+        binned: BinnedRows | None = None,
     ) -> None:
         classes, labels = np.unique(y_train, return_inverse=True)
         if len(classes) > 256:
@@ -66,7 +68,7 @@ class NativeForest:
         self._made_of = (X_train, y_train, X_val, twin_groups, params)
         try:
             self._forest = Forest(
-                np.require(X_train, np.float32, ["C", "A"]),
+                np.require(X_train, np.float32, ["C", "A"]) if binned is None else binned,
                 labels.astype(np.uint8),
                 len(classes),
                 None if X_val is None else np.require(X_val, np.float32, ["C", "A"]),
@@ -113,8 +115,10 @@ class SklearnForest:
         X_val: NDArray[np.float32] | None,
         twin_groups: NDArray[np.integer] | None,
         params: dict[str, Any],
+        binned: BinnedRows | None = None,
     ) -> None:
         assert twin_groups is None
+        assert binned is None
         self._X_train, self._y_train, self._X_val = X_train, y_train, X_val
         self._params = params
 

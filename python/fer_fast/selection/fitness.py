@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
-from fer_fast._core import EvaluationCut
+from fer_fast._core import BinnedRows, EvaluationCut
 from fer_fast.errors import DataError, ParameterError
 from fer_fast.selection.engines import ForestEngine, NativeForest, SklearnForest
 from fer_fast.selection.residual import Residual
@@ -75,6 +75,9 @@ class ForestFitness:
     n_jobs : int
         Threads inside one evaluation, up to 4096; -1: one a core. Leave it at 1 where as many
         subsets as there are cores are scored at once.
+    binned : BinnedRows or None
+        What `fer_fast.forest.subset.bin_rows` made of `X_train`, if that is done; for the native
+        engine.
 
     Attributes
     ----------
@@ -112,6 +115,7 @@ class ForestFitness:
         class_weight: Literal["balanced"] | None = None,
         random_state: int = 0,
         n_jobs: int = 1,
+        binned: BinnedRows | None = None,
     ) -> None:
         _check_rows(X_train, y_train, X_val, y_val)
         _check_out_of_bag(twin_groups, is_judged, y_train, y_val, engine)
@@ -149,8 +153,9 @@ class ForestFitness:
             "class_weight": class_weight,
             "n_jobs": n_jobs,
         }
-        engine_class = NativeForest if engine == "native" else SklearnForest
-        self._forest: ForestEngine = engine_class(X_train, y_train, X_val, twin_groups, params)
+        self._forest: ForestEngine = (NativeForest if engine == "native" else SklearnForest)(
+            X_train, y_train, X_val, twin_groups, params, binned
+        )
         self._deadline: float | None = None
 
     @property

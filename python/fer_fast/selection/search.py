@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_fast._core import Colony, Evaluation
+from fer_fast._core import BinnedRows, Colony, Evaluation
 from fer_fast.errors import ParameterError
 from fer_fast.faces.dataset import Rows
 from fer_fast.faces.splitting import stratified_parts
+from fer_fast.forest.subset import bin_rows
 from fer_fast.progress import Reporter
 from fer_fast.selection.desirability import forest_scores, scaled_scores
 from fer_fast.selection.fitness import ForestFitness
@@ -96,6 +98,11 @@ class TrainingRows(Rows):
 
     images: NDArray[np.int64]
 
+    @cached_property
+    def binned(self) -> BinnedRows:
+        """The bins of all features, which native forests share; made when first asked for."""
+        return bin_rows(self.X, n_jobs=-1)
+
 
 def make_fitness(
     training: TrainingRows,
@@ -129,6 +136,7 @@ def make_fitness(
         If so many rows cannot be drawn class by class, or none of them is real where they judge.
     """
     chosen = _fitness_rows(training.y, judge.fitness_rows, seed)
+    are_all_native = isinstance(chosen, slice) and judge.fitness == "native"
     return ForestFitness(
         training.X[chosen],
         training.y[chosen],
@@ -141,6 +149,7 @@ def make_fitness(
         max_depth=judge.fitness_depth,
         random_state=seed,
         n_jobs=n_jobs,
+        binned=training.binned if are_all_native else None,
     )
 
 

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_fast.storage.spool import MAPPED_BYTES
+
 # A changed bit may make an archive look encrypted (RuntimeError) or newer than its reader
 # (NotImplementedError, a RuntimeError too), or break the Python literal that heads an array.
 DAMAGE = (
@@ -29,9 +31,6 @@ DAMAGE = (
     tokenize.TokenError,
 )
 """What `read_arrays` raises of an archive that is none, beside `OSError`."""
-
-_MAPPED_BYTES = 2**28
-"""Size from which an array stays in its file, which is mapped into memory: 116,508 faces."""
 
 _HEAD_BYTES, _CHUNK_BYTES = 2**16, 2**20
 _NAME_LENGTH_AT = 26
@@ -79,7 +78,7 @@ def read_arrays(
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
     """Lay an array over its bytes, so that nothing is allocated for what a header may claim."""
-    is_mapped = info.compress_type == zipfile.ZIP_STORED and info.file_size >= _MAPPED_BYTES
+    is_mapped = info.compress_type == zipfile.ZIP_STORED and info.file_size >= MAPPED_BYTES
     with archive.open(info) as file:
         if is_mapped:
             content, length = file.read(_HEAD_BYTES), info.file_size

@@ -36,9 +36,9 @@ pub struct Evaluation {
 /// A forest that is kept.
 #[derive(Debug, PartialEq)]
 pub struct Forest {
-    /// Its trees.
+    /// Its trees, on rows of the subset's columns alone.
     pub trees: Trees,
-    /// The share that each column of the matrix has in the decrease of Gini's impurity over the
+    /// The share that each column of the subset has in the decrease of Gini's impurity over the
     /// rows that a tree drew, as scikit-learn defines it: all together one, or all zero.
     pub importances: Vec<f64>,
     /// What it has to say about the rows that it votes for.
@@ -71,7 +71,7 @@ pub fn fit(
     residual: Option<&Residual>,
     workers: Workers<'_>,
 ) -> Result<Forest, Error> {
-    let n_columns = plan.rows.binning.n_columns();
+    let n_columns = plan.subset.len();
     if n_columns > MAX_COLUMNS {
         return Err(Error::Parameter("trees can tell 2^30 columns apart"));
     }
@@ -125,14 +125,7 @@ fn grow(
             .map_or_else(Vec::new, |_| vec![0; plan.subset.len()]),
         n_judged: 0,
         trees: Vec::new(),
-        importances: vec![
-            0;
-            if asked.trees {
-                plan.rows.binning.n_columns()
-            } else {
-                0
-            }
-        ],
+        importances: vec![0; if asked.trees { plan.subset.len() } else { 0 }],
     });
     let layout = Layout::new(plan, workers);
     let done = in_parallel(batches(plan, workers.threads), workers.threads, |trees| {
@@ -156,7 +149,7 @@ fn grow(
 /// The trees that are grown together.
 fn batches(plan: &Plan<'_>, threads: usize) -> Vec<Range<usize>> {
     let n_trees = plan.params.n_trees;
-    let rows_of_a_tree = plan.rows.cells.n_rows().max(plan.n_scored());
+    let rows_of_a_tree = plan.rows.cells().n_rows().max(plan.n_scored());
     let rows_of_a_tree = rows_of_a_tree.max(plan.params.bootstrap.unwrap_or(0));
     let together = trees_together(n_trees.div_ceil(threads.max(1)), rows_of_a_tree);
     (0..n_trees)

@@ -89,7 +89,7 @@ impl<'a, const K: usize> Grower<'a, K> {
     pub(crate) fn grow(mut self, trees: Range<usize>) -> Result<Grown, Error> {
         let mut waiting = Vec::new();
         let mut roots = Vec::with_capacity(trees.len());
-        let n_rows = self.plan.rows.cells.n_rows();
+        let n_rows = self.plan.rows.cells().n_rows();
         let n_drawn = self.plan.params.bootstrap.unwrap_or(n_rows).min(n_rows);
         self.entries = with_room(trees.len() * n_drawn);
         self.reached = with_room(trees.len() * self.plan.n_scored());
@@ -117,7 +117,7 @@ impl<'a, const K: usize> Grower<'a, K> {
     /// Draw a tree's rows, and return its root.
     fn plant(&mut self, tree: usize) -> Node<K> {
         let rows = self.plan.rows;
-        let n_rows = rows.cells.n_rows();
+        let n_rows = rows.cells().n_rows();
         let key = child_key(self.plan.seed, tree as u64);
         let mut counts = row_counts(key, n_rows, self.plan.params.bootstrap, &rows.urn);
         let (first_entry, first_reached) = (self.entries.len(), self.reached.len());
@@ -218,7 +218,7 @@ impl<'a, const K: usize> Grower<'a, K> {
                 Verdict::Cut(cut) if cut.purity > best.cut.purity => {
                     best = Choice { cut, position };
                     let column = self.plan.subset[position as usize];
-                    self.plan.rows.binning.columns[column].fetch(cut.low);
+                    self.plan.rows.binning().columns[column].fetch(cut.low);
                     if cut.purity >= bound {
                         break;
                     }
@@ -325,7 +325,7 @@ impl<'a, const K: usize> Grower<'a, K> {
         }
         let position = choice.position as usize;
         let column = self.plan.subset[position];
-        let learned = &self.plan.rows.binning.columns[column];
+        let learned = &self.plan.rows.binning().columns[column];
         let threshold = learned.threshold(choice.cut.low, choice.cut.high);
         let mut left = threshold.left;
         if choice.cut.missing == Missing::Left {
@@ -356,7 +356,7 @@ impl<'a, const K: usize> Grower<'a, K> {
         let (to_left, to_right) = self.reached[node.reached.range()].split_at(reached);
         let made = Made {
             position,
-            node: TreeNode::cut(column, threshold.value, missing_left),
+            node: TreeNode::cut(position, threshold.value, missing_left),
             purity: choice.cut.purity,
             sides: [(&left_total, to_left), (&right_total, to_right)],
         };

@@ -52,7 +52,7 @@ pub(crate) struct Column<'a> {
 impl<'a> Layout<'a> {
     /// Copy the cells of a plan's columns row by row, if that is worth it.
     pub(crate) fn new(plan: &Plan<'a>, workers: Workers<'_>) -> Self {
-        let cells = &plan.rows.cells;
+        let cells = plan.rows.cells();
         let width = plan.subset.len();
         let by_row = if has_small_nodes(plan) {
             turn_over(cells, plan.subset, workers)
@@ -60,7 +60,7 @@ impl<'a> Layout<'a> {
             Vec::new()
         };
         let placed = |&column: &usize| {
-            let learned = &plan.rows.binning.columns[column];
+            let learned = &plan.rows.binning().columns[column];
             Placed {
                 column: column as u32,
                 mode: learned.mode(),
@@ -110,7 +110,7 @@ impl<'a> Layout<'a> {
 
 /// Whether nodes of few rows come before the depth bound of a tree that halves its rows.
 fn has_small_nodes(plan: &Plan<'_>) -> bool {
-    let n_rows = plan.rows.cells.n_rows();
+    let n_rows = plan.rows.cells().n_rows();
     let halved = |depth| n_rows.checked_shr(depth).unwrap_or(0);
     plan.params
         .max_depth

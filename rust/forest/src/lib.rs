@@ -26,8 +26,9 @@
 //!
 //! // ... or kept.
 //! let forest = fit(&Plan { scored: Scored::Nothing, ..plan }, None, workers)?;
+//! let others = Matrix::new(&[0.0, 1.0], 1)?;
 //! assert_eq!(forest.trees.probabilities(others, workers)?, [1.0, 0.0, 0.0, 1.0]);
-//! assert_eq!(forest.importances, [1.0, 0.0]);
+//! assert_eq!(forest.importances, [1.0]);
 //! # Ok::<(), fer_fast_forest::Error>(())
 //! ```
 //!

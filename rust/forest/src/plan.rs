@@ -36,7 +36,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn scored_cells(&self) -> &'a Cells {
         match self.scored {
             Scored::Rows(cells) => cells,
-            Scored::OutOfBag | Scored::Nothing => &self.rows.cells,
+            Scored::OutOfBag | Scored::Nothing => self.rows.cells(),
         }
     }
 
@@ -61,7 +61,7 @@ impl<'a> Plan<'a> {
             let kind = "scored";
             return Err(Error::TooManyRows { kind, rows, limit });
         }
-        let columns = self.rows.binning.n_columns();
+        let columns = self.rows.binning().n_columns();
         if self.subset.is_empty() || self.subset.iter().any(|&column| column >= columns) {
             return Err(Error::Subset { columns });
         }

@@ -22,7 +22,7 @@ pub(crate) struct Record<'a, const K: usize> {
     credit: Option<Credit<'a, K>>,
     sketch: Option<Sketch>,
     n_judged: u64,
-    /// Columns of the matrix, of which the trees see some.
+    /// Columns of the subset.
     n_columns: usize,
 }
 
@@ -73,7 +73,7 @@ impl<'a, const K: usize> Record<'a, K> {
             credit: asked.residual.map(credit),
             sketch: asked.trees.then(|| Sketch::new(n_classes)),
             n_judged: 0,
-            n_columns: plan.rows.binning.n_columns(),
+            n_columns: plan.subset.len(),
         }
     }
 

@@ -1,14 +1,16 @@
 //! What a forest learns from: binned rows and their labels.
 
+use std::sync::Arc;
+
 use crate::binning::{Binning, Cells};
 use crate::entry::{MAX_CLASSES, max_rows};
 use crate::error::Error;
+use crate::parallel::Workers;
 use crate::sampling::{Urn, as_units};
 
 /// What a forest learns from.
 pub struct TrainingRows {
-    pub(crate) binning: Binning,
-    pub(crate) cells: Cells,
+    binned: Arc<(Binning, Cells)>,
     pub(crate) labels: Vec<u8>,
     /// The group of each row; rows of a group are drawn together.
     pub(crate) twins: Option<Vec<u32>>,
@@ -20,16 +22,17 @@ pub struct TrainingRows {
 }
 
 impl TrainingRows {
-    /// Put binned rows and their labels together.
+    /// Put binned rows, which others may share, and their labels together.
     ///
     /// # Errors
     /// If a row has no label or more than one, or a label is not below `n_classes`.
     pub fn new(
-        (binning, cells): (Binning, Cells),
+        binned: impl Into<Arc<(Binning, Cells)>>,
         labels: Vec<u8>,
         n_classes: usize,
     ) -> Result<Self, Error> {
-        let rows = cells.n_rows();
+        let binned = binned.into();
+        let rows = binned.1.n_rows();
         if labels.len() != rows {
             return Err(Error::Labels {
                 labels: labels.len(),
@@ -46,8 +49,7 @@ impl TrainingRows {
             return Err(Error::TooManyRows { kind, rows, limit });
         }
         Ok(Self {
-            binning,
-            cells,
+            binned,
             labels,
             twins: None,
             urn: Urn::default(),
@@ -70,14 +72,21 @@ impl TrainingRows {
         Ok(self)
     }
 
-    /// Draw from the rows in an order that says what they hold, not where they stand, so that the
-    /// forest is the same for any order of the rows.
+    /// Draw from the rows in an order that says what they hold in some columns, not where they
+    /// stand, so that the forest on these columns is the same for any order of the rows.
     ///
     /// Before the rows are weighed, it lets a row of a whole weight be drawn like as many rows.
-    #[must_use]
-    pub fn sorted(mut self) -> Self {
-        self.urn.sort(&self.cells, &self.labels);
-        self
+    ///
+    /// # Errors
+    /// If a column does not exist.
+    pub fn sorted(mut self, columns: &[usize], workers: Workers<'_>) -> Result<Self, Error> {
+        let n_columns = self.binning().n_columns();
+        if columns.iter().any(|&column| column >= n_columns) {
+            return Err(Error::Subset { columns: n_columns });
+        }
+        self.urn
+            .sort(&self.binned.1, columns, &self.labels, workers);
+        Ok(self)
     }
 
     /// Let rows be drawn in proportion to their weights, and weigh so much in trees that take
@@ -101,13 +110,13 @@ impl TrainingRows {
     /// How the columns are cut.
     #[must_use]
     pub fn binning(&self) -> &Binning {
-        &self.binning
+        &self.binned.0
     }
 
     /// The binned rows.
     #[must_use]
     pub fn cells(&self) -> &Cells {
-        &self.cells
+        &self.binned.1
     }
 
     /// How many classes there are.
@@ -121,8 +130,8 @@ impl TrainingRows {
     pub fn bytes(&self) -> usize {
         let per_row = [&self.twins, &self.units];
         let per_row = per_row.iter().filter(|numbers| numbers.is_some()).count();
-        self.cells.bytes()
-            + self.binning.bytes()
+        self.cells().bytes()
+            + self.binning().bytes()
             + (1 + 4 * per_row) * self.labels.len()
             + self.urn.bytes()
     }

@@ -1,11 +1,15 @@
 //! What a tree's rows are drawn from: an order of the rows, and how likely each is.
 
 use crate::binning::Cells;
+use crate::parallel::{Workers, in_parallel};
 use crate::random::{Stream, child_key, mix};
 
 /// The whole weight of all rows, for trees that take every row, in units: a half leaves room for
 /// rounding up.
 const UNITS: f64 = (1_u64 << 31) as f64;
+
+/// Rows that one worker hashes at a time: their hashes stay in the first cache.
+const ROWS_TOGETHER: usize = 2048;
 
 /// What bootstraps draw from.
 #[derive(Default)]
@@ -33,10 +37,16 @@ impl Urn {
         }
     }
 
-    /// Put the rows in an order that says what they hold, not where they stand: the same rows are
-    /// then drawn from any order of them, and a row of weight 2 is drawn like two rows.
-    pub(crate) fn sort(&mut self, cells: &Cells, labels: &[u8]) {
-        let keys = row_keys(cells, labels);
+    /// Put the rows in an order that says what they hold in some columns, not where they stand: the
+    /// same rows are then drawn from any order of them, and a row of weight 2 is drawn like two rows.
+    pub(crate) fn sort(
+        &mut self,
+        cells: &Cells,
+        columns: &[usize],
+        labels: &[u8],
+        workers: Workers<'_>,
+    ) {
+        let keys = row_keys(cells, columns, labels, workers);
         let mut order: Vec<u32> = (0..labels.len() as u32).collect();
         order.sort_by_key(|&row| keys[row as usize]);
         self.order = Some(order);
@@ -63,17 +73,25 @@ impl Urn {
 }
 
 /// A number for each row that is the same for rows of the same cells and label, and for no others.
-fn row_keys(cells: &Cells, labels: &[u8]) -> Vec<u64> {
+fn row_keys(cells: &Cells, columns: &[usize], labels: &[u8], workers: Workers<'_>) -> Vec<u64> {
     let mut keys: Vec<u64> = labels.iter().map(|&label| mix(u64::from(label))).collect();
-    let n_columns = cells.bytes() / cells.n_rows();
-    for column in 0..n_columns {
-        // Zobrist's hash: a random number for each bin of each column, all combined.
-        let column_key = child_key(0, column as u64);
-        let numbers: [u64; 64] = std::array::from_fn(|bin| child_key(column_key, bin as u64));
-        for (key, &bin) in keys.iter_mut().zip(cells.bins(column)) {
-            *key ^= numbers[usize::from(bin) % 64];
-        }
-    }
+    let parts = keys.chunks_mut(ROWS_TOGETHER).enumerate().collect();
+    in_parallel(
+        parts,
+        workers.threads,
+        |(part, keys): (usize, &mut [u64])| {
+            for (place, &column) in columns.iter().enumerate() {
+                // Zobrist's hash: a random number for each bin of each column, all combined.
+                let column_key = child_key(0, place as u64);
+                let numbers: [u64; 64] =
+                    std::array::from_fn(|bin| child_key(column_key, bin as u64));
+                let bins = &cells.bins(column)[part * ROWS_TOGETHER..];
+                for (key, &bin) in keys.iter_mut().zip(bins) {
+                    *key ^= numbers[usize::from(bin) % 64];
+                }
+            }
+        },
+    );
     keys
 }
 

@@ -216,6 +216,9 @@ fn what_cannot_be_grown_is_refused() {
     };
     let labels = TrainingRows::new(binned(), vec![0], 2).err();
     assert_eq!(labels, Some(Error::Labels { labels: 1, rows: 2 }));
+    let sorted = TrainingRows::new(binned(), vec![0, 1], 2).expect("a label a row");
+    let sorted = sorted.sorted(&[1], Workers::new(1)).err();
+    assert_eq!(sorted, Some(Error::Subset { columns: 1 }));
     let classes = TrainingRows::new(binned(), vec![0, 2], 2).err();
     assert_eq!(classes, Some(Error::Classes { n_classes: 2 }));
 }
@@ -306,7 +309,8 @@ fn the_order_of_the_rows_does_not_matter_to_sorted_rows() {
         let labels = order.iter().map(|&row| labels[row]).collect();
         let rows = TrainingRows::new(binned, labels, 3)
             .expect("a label a row")
-            .sorted();
+            .sorted(&SUBSET, Workers::new(2))
+            .expect("columns there are");
         let params = ForestParams {
             n_trees: 5,
             ..tree()

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use fer_fast_forest::{
-    BinParams, Binning, Cells, ClassWeights, Evaluation, ForestParams, Plan, Residual, Scored,
-    TrainingRows, Workers, evaluate,
+    BinParams, Cells, ClassWeights, Evaluation, ForestParams, Plan, Residual, Scored, TrainingRows,
+    Workers, evaluate,
 };
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
@@ -13,6 +13,7 @@ use numpy::{
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::binned::Rows;
 use crate::convert::{as_columns, as_groups, as_matrix, as_threads, in_rows, n_cores, to_python};
 use crate::signals::interruptible;
 
@@ -43,7 +44,7 @@ impl Forest {
     #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn new(
         py: Python<'_>,
-        rows: PyReadonlyArray2<'_, f32>,
+        rows: Rows<'_>,
         labels: PyReadonlyArray1<'_, u8>,
         n_classes: usize,
         scored_rows: Option<PyReadonlyArray2<'_, f32>>,
@@ -54,7 +55,7 @@ impl Forest {
         class_weights: Option<Vec<f64>>,
         twin_groups: Option<PyReadonlyArray1<'_, i64>>,
     ) -> PyResult<Self> {
-        let rows = as_matrix(&rows)?;
+        let binned = rows.binned(py, -1, &BinParams::default())?;
         let labels = labels.as_slice()?.to_vec();
         let scored_rows = scored_rows.as_ref().map(as_matrix).transpose()?;
         let twins = twin_groups.as_ref().map(as_groups).transpose()?;
@@ -64,7 +65,6 @@ impl Forest {
                 threads: n_cores(),
                 stop: &stop,
             };
-            let binned = Binning::learn(rows, &BinParams::default(), workers)?;
             let mut rows = TrainingRows::new(binned, labels, n_classes)?;
             if let Some(groups) = twins {
                 rows = rows.with_twins(groups)?;

@@ -1,5 +1,6 @@
 //! Python bindings of the colony and the forest: the extension module `fer_fast._core`.
 
+mod binned;
 mod call;
 mod colony;
 mod convert;
@@ -24,6 +25,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::errors::register(module)?;
         super::colony::register(module)?;
+        super::binned::register(module)?;
         super::forest::register(module)?;
         super::trees::register(module)
     }

@@ -3,15 +3,15 @@
 use std::sync::atomic::Ordering;
 
 use fer_fast_forest::{
-    BinParams, Binning, ClassWeights, ForestParams, Plan, Residual, Scored, TrainingRows,
-    TreeParts, Workers, fit,
+    ClassWeights, ForestParams, Plan, Residual, Scored, TrainingRows, TreeParts, Workers, fit,
 };
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
 
-use crate::convert::{as_matrix, as_threads, in_rows, to_python};
+use crate::binned::BinnedRows;
+use crate::convert::{as_columns, as_matrix, as_threads, in_rows, to_python};
 use crate::signals::interruptible;
 
 /// Leaves that are reached in so short a time that nobody interrupts it: some milliseconds.
@@ -26,14 +26,14 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// probability of the true class.
 type OutOfBag<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>);
 
-/// Grow a forest and keep it: its trees, the importances of the columns and, if asked for, what
-/// the trees have to say about rows that they did not draw. A negative number of threads is one a
-/// core.
+/// Grow a forest on some columns, or on all, and keep it: its trees, which know these columns alone,
+/// the importances of the columns and, if asked for, what the trees have to say about rows that they
+/// did not draw. A negative number of threads is one a core.
 #[pyfunction]
 #[pyo3(signature = (
-    rows, labels, n_classes, *, seed, n_threads, n_trees, max_depth=None, min_samples_split=2,
+    rows, labels, n_classes, *, columns=None, seed, n_threads, n_trees, max_depth=None, min_samples_split=2,
     min_samples_leaf=1, min_weight_fraction_leaf=0.0, max_features=None, draws=None,
-    row_weights=None, class_weights=None, balance_trees=false, out_of_bag=false, max_bins=64
+    row_weights=None, class_weights=None, balance_trees=false, out_of_bag=false
 ))]
 #[expect(
     clippy::too_many_arguments,
@@ -42,9 +42,10 @@ type OutOfBag<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>);
 )]
 fn fit_trees<'py>(
     py: Python<'py>,
-    rows: PyReadonlyArray2<'py, f32>,
+    rows: &BinnedRows,
     labels: PyReadonlyArray1<'py, u8>,
     n_classes: usize,
+    columns: Option<PyReadonlyArray1<'py, i64>>,
     seed: u64,
     n_threads: isize,
     n_trees: usize,
@@ -58,9 +59,10 @@ fn fit_trees<'py>(
     class_weights: Option<Vec<f64>>,
     balance_trees: bool,
     out_of_bag: bool,
-    max_bins: usize,
 ) -> PyResult<(Trees, Bound<'py, PyArray1<f64>>, Option<OutOfBag<'py>>)> {
-    let matrix = as_matrix(&rows)?;
+    let binned = rows.share();
+    let columns = columns.as_ref().map(as_columns).transpose()?;
+    let columns = columns.unwrap_or_else(|| (0..binned.0.n_columns()).collect());
     let labels = labels.as_slice()?.to_vec();
     let weights = row_weights.as_ref().map(PyReadonlyArray1::as_slice);
     let weights = weights.transpose()?;
@@ -78,10 +80,6 @@ fn fit_trees<'py>(
             None => ClassWeights::Alike,
         },
     };
-    let bin_params = BinParams {
-        max_bins,
-        allow_missing: true,
-    };
     let threads = as_threads(n_threads);
     let forest = interruptible(py, |interrupted| {
         let stop = || interrupted.load(Ordering::Relaxed);
@@ -89,12 +87,10 @@ fn fit_trees<'py>(
             threads,
             stop: &stop,
         };
-        let binned = Binning::learn(matrix, &bin_params, workers)?;
-        let mut rows = TrainingRows::new(binned, labels, n_classes)?.sorted();
+        let mut rows = TrainingRows::new(binned, labels, n_classes)?.sorted(&columns, workers)?;
         if let Some(weights) = weights {
             rows = rows.weighed(weights)?;
         }
-        let columns: Vec<usize> = (0..rows.binning().n_columns()).collect();
         let residual = out_of_bag.then(|| Residual::labels(&rows));
         let plan = Plan {
             rows: &rows,

@@ -16,6 +16,7 @@ from fer_fast.faces.image import decode_grey, read_picture, resize
 from fer_fast.faces.labels import FER2013, FERPLUS, LabelSet
 from fer_fast.faces.readers.files import Entry, split_of
 from fer_fast.progress import Reporter
+from fer_fast.storage.spool import Spool
 
 _MOST_CLASSES = 256
 """Labels are single bytes."""
@@ -57,28 +58,32 @@ class PictureTree:
     def read(self, reporter: Reporter) -> FaceDataset:
         """Read the pictures as grey faces.
 
-        Pictures of another size than 48×48 are resized, which is announced.
+        Pictures of another size than 48×48 are resized, which is announced. Pixels that take more
+        than a quarter of a gigabyte are mapped from a file.
 
         Raises
         ------
         DataError
             If a picture cannot be read.
+        OutputError
+            If there is no room for that file.
         """
-        pixels = np.empty((len(self.entries), FACE_SIDE, FACE_SIDE), np.uint8)
         resized = 0
         rows = sorted(range(len(self.entries)), key=lambda row: self.entries[row].place)
-        with reporter.task("Reading faces", len(rows), "images") as task:
+        with reporter.task("Reading faces", len(rows), "images") as task, Spool() as spool:
             for row in rows:
                 face = self._picture(self.entries[row])
-                pixels[row] = resize(face, FACE_SIDE, FACE_SIDE)
+                small = resize(face, FACE_SIDE, FACE_SIDE)
+                spool.write(small.tobytes(), at=row * small.size)
                 resized += face.shape != (FACE_SIDE, FACE_SIDE)
                 task.advance()
+            pixels = spool.array()
         if resized:
             reporter.note(
                 f"{self.source}: {resized:,} pictures resized to {FACE_SIDE}×{FACE_SIDE} pixels"
             )
         return FaceDataset(
-            pixels,
+            pixels.reshape(-1, FACE_SIDE, FACE_SIDE),
             np.array(self.labels, np.uint8),
             np.array(self.splits, np.uint8),
             self.source,
