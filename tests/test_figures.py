@@ -406,6 +406,7 @@ def bundled_model(result: Any) -> Iterator[str]:
     shown = {
         "softmax, tau .25 (the shipped one)": "softmax",
         "the same without the mirror image": "softmax, no mirror image",
+        "the same of one head of the three": "softmax, one head",
         "softmax, tau 0": "softmax, tau 0",
         "a forest of 90 trees on the activations": "forest",
     }
@@ -417,6 +418,18 @@ def bundled_model(result: Any) -> Iterator[str]:
         result["public_test"][name]["log_loss"] for name in ("softmax", "softmax, tau 0")
     )
     yield f"correction costs {number(shipped - flat, 3)} nats"
+
+
+def peer_accuracy(result: Any) -> Iterator[str]:
+    for labels, by_rows in result["yardsticks"].items():
+        for (rows, one), words in zip(
+            by_rows.items(), ("all {:,}", "{:,} without duplicates"), strict=True
+        ):
+            shares = [number(value, 3) for value in one["accuracy"].values()]
+            cells = [labels if rows == "all" else "", words.format(one["rows"]), *shares]
+            cells += [""] * (5 - len(cells))
+            ahead = f"{signed(100 * one['ahead'], 1)} ± {100 * one['ahead_half_width']:.1f}"
+            yield " ".join(f"| {' | '.join([*cells, ahead])} |".split())
 
 
 def predict(result: Any) -> Iterator[str]:
@@ -464,6 +477,7 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (audit, ["audit"]),
     (framing, ["framing", "framing-cost"]),
     (bundled_model, ["bundled-model"]),
+    (peer_accuracy, ["peer-accuracy"]),
     (predict, ["predict"]),
     (evidence, ["evidence"]),
     (matrices, ["matrices"]),
