@@ -119,13 +119,8 @@ class ForestFitness:
     ) -> None:
         _check_rows(X_train, y_train, X_val, y_val)
         _check_out_of_bag(twin_groups, is_judged, y_train, y_val, engine)
-        if engine not in ("native", "sklearn"):
-            raise ParameterError(f'unknown fitness engine {engine!r}: use "native" or "sklearn"')
-        if scoring not in SCORINGS:
-            raise ParameterError(f"unknown scoring {scoring!r}: use one of {', '.join(SCORINGS)}")
+        _check_names(engine, scoring, class_weight)
         _check_credit(credit, engine)
-        if class_weight not in (None, "balanced"):
-            raise ParameterError(f'unknown class_weight {class_weight!r}: use None or "balanced"')
         n_train = len(X_train)
         _check_range("n_estimators", n_estimators, 1, 2**20)
         _check_range("max_depth", 1 if max_depth is None else max_depth, 1)
@@ -346,6 +341,15 @@ def _check_range(name: str, value: int, low: int, high: int | None = None) -> No
         raise ParameterError(f"{name} is {value}: use at least {low}")
     if high is not None and value > high:
         raise ParameterError(f"{name} is {value}: use at most {high}")
+
+
+def _check_names(engine: str, scoring: str, class_weight: str | None) -> None:
+    if engine not in ("native", "sklearn"):
+        raise ParameterError(f'unknown fitness engine {engine!r}: use "native" or "sklearn"')
+    if scoring not in SCORINGS:
+        raise ParameterError(f"unknown scoring {scoring!r}: use one of {', '.join(SCORINGS)}")
+    if class_weight not in (None, "balanced"):
+        raise ParameterError(f'unknown class_weight {class_weight!r}: use None or "balanced"')
 
 
 def _check_credit(credit: Credit | None, engine: Engine) -> None:
