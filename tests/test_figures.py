@@ -425,6 +425,12 @@ def peer_accuracy(result: Any) -> Iterator[str]:
             yield " ".join(f"| {' | '.join([*cells, ahead])} |".split())
 
 
+def batch_size(result: Any) -> Iterator[str]:
+    for one in result["measured"]:
+        rates = " | ".join(f"{rate:,.0f}" for rate in one["faces_per_s"].values())
+        yield f"| {one['size']} | {one['own_choice']} | {rates} |"
+
+
 def predict(result: Any) -> Iterator[str]:
     shown = {
         "bundled model": "expressions",
@@ -471,6 +477,7 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (framing, ["framing", "framing-cost"]),
     (bundled_model, ["bundled-model"]),
     (peer_accuracy, ["peer-accuracy"]),
+    (batch_size, ["batch-size"]),
     (predict, ["predict"]),
     (partial(shown_by, "evidence_summary"), ["evidence"]),
     (partial(shown_by, "matrices_summary"), ["matrices"]),
