@@ -22,10 +22,8 @@ RESULTS = ROOT / "bench" / "results"
 
 def number(value: float, digits: int) -> str:
     """Return a figure as the pages print it: a true minus, and no zero before the point."""
-    shown = f"{value:,.{digits}f}"
-    if abs(value) < 1:
-        shown = shown.replace("0.", ".", 1)
-    return shown.replace("-", "−")
+    shown = f"{value:,.{digits}f}".replace("-", "−")
+    return shown.replace("0.", ".", 1) if abs(value) < 1 else shown
 
 
 def signed(value: float, digits: int) -> str:
@@ -415,12 +413,10 @@ def bundled_model(result: Any) -> Iterator[str]:
 
 def peer_accuracy(result: Any) -> Iterator[str]:
     for labels, by_rows in result["yardsticks"].items():
-        for (rows, one), words in zip(
-            by_rows.items(), ("all {:,}", "{:,} without duplicates"), strict=True
-        ):
+        for rows, one in by_rows.items():
+            which = f"all {one['rows']:,}" if rows == "all" else f"{one['rows']:,} {rows}"
             shares = [number(value, 3) for value in one["accuracy"].values()]
-            cells = [labels if rows == "all" else "", words.format(one["rows"]), *shares]
-            cells += [""] * (5 - len(cells))
+            cells = [labels if rows == "all" else "", which, *shares, *[""] * (3 - len(shares))]
             ahead = f"{signed(100 * one['ahead'], 1)} ± {100 * one['ahead_half_width']:.1f}"
             yield " ".join(f"| {' | '.join([*cells, ahead])} |".split())
 
