@@ -166,16 +166,15 @@ def compared(
     votes = np.zeros_like(shares)
     votes[:, forest.classes_] = forest.predict_proba(both)
     ways = {"forest": votes}
-    for name, X, tau in (
-        ("softmax", both, options.tau),
-        ("softmax, no mirror image", alone, options.tau),
-        ("softmax, tau 0", both, 0.0),
-    ):
-        weights, bias = answer_layer(head, targets.mean(axis=0), tau)
-        ways[name] = softmax(X @ weights + bias)
     first = TrainedHead(head.members[:1], head.answers[:1])
-    weights, bias = answer_layer(first, targets.mean(axis=0), options.tau)
-    ways["softmax, one head"] = softmax(both[:, : len(weights)] @ weights + bias)
+    for name, asked, X, tau in (
+        ("softmax", head, both, options.tau),
+        ("softmax, no mirror image", head, alone, options.tau),
+        ("softmax, tau 0", head, both, 0.0),
+        ("softmax, one head", first, both[:, : first.members[0].n_features], options.tau),
+    ):
+        weights, bias = answer_layer(asked, targets.mean(axis=0), tau)
+        ways[name] = softmax(X @ weights + bias)
     return {name: judged(said, shares) for name, said in ways.items()}
 
 

@@ -13,8 +13,9 @@ Four questions, on real features:
 
 `--large` fits 50,505 rows of all features, what SMOTE makes of the training split, here the rows
 and a noisy copy. LightGBM and XGBoost grow a tree a class and count every column in every node,
-which takes them many times as long: compare them with `--quick`, 10 trees on 4,000 rows; `--only`
-names the libraries to compare. A library that is not installed is left out and named.
+which takes them so many times as long that even few rows and trees (`--rows`, `--trees`) take
+LightGBM minutes; `--only` names the libraries to compare. A library that is not installed is left
+out and named.
 """
 
 from __future__ import annotations

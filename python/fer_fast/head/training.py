@@ -70,17 +70,7 @@ class TrainedHead:
         return share * np.concatenate(weights), share * np.sum(biases, axis=0)
 
     def activations(self, X: FloatArray) -> FloatArray:
-        """Compute the activations of all members, side by side.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_faces, n_in), float32
-            The backbone's features.
-
-        Returns
-        -------
-        ndarray of shape (n_faces, n_features), float32
-        """
+        """Compute those of all members, side by side, as `DenseHead.activations` does of one."""
         return np.concatenate([member.activations(X) for member in self.members], axis=1)
 
 

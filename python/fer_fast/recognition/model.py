@@ -271,8 +271,8 @@ class ExpressionModel:
         """Return the size of a batch of which every thread gets as many."""
         if self._threads == 1:
             return self._batch_size
-        turns = math.ceil(n_faces / (self._batch_size * self._threads))
-        return max(1, math.ceil(n_faces / max(1, turns * self._threads)))
+        turns = max(1, math.ceil(n_faces / (self._batch_size * self._threads)))
+        return max(1, math.ceil(n_faces / (turns * self._threads)))
 
     def _run(self, faces: NDArray[np.uint8]) -> list[NDArray[Any]]:
         outputs: list[NDArray[Any]] = self._session.run(
