@@ -1,14 +1,13 @@
 //! Bindings of binned rows.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use fer_fast_forest::{BinParams, Binning, Cells, Workers};
+use fer_fast_forest::{BinParams, Binning, Cells};
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
 use crate::convert::{as_matrix, as_threads, to_python};
-use crate::signals::interruptible;
+use crate::signals::with_workers;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<BinnedRows>()
@@ -43,13 +42,7 @@ impl Rows<'_> {
             Self::Binned(rows) => return Ok(rows.get().share()),
             Self::Matrix(rows) => as_matrix(rows)?,
         };
-        let threads = as_threads(n_threads);
-        let binned = interruptible(py, |interrupted| {
-            let stop = || interrupted.load(Ordering::Relaxed);
-            let workers = Workers {
-                threads,
-                stop: &stop,
-            };
+        let binned = with_workers(py, as_threads(n_threads), |workers| {
             Binning::learn(rows, params, workers)
         })?;
         binned.map(Arc::new).map_err(to_python)

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 
 use crate::binned::Rows;
 use crate::convert::{as_columns, as_groups, as_matrix, as_threads, in_rows, n_cores, to_python};
-use crate::signals::interruptible;
+use crate::signals::{interruptible, with_workers};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Forest>()
@@ -59,12 +59,7 @@ impl Forest {
         let labels = labels.as_slice()?.to_vec();
         let scored_rows = scored_rows.as_ref().map(as_matrix).transpose()?;
         let twins = twin_groups.as_ref().map(as_groups).transpose()?;
-        let (rows, scored) = interruptible(py, |interrupted| {
-            let stop = || interrupted.load(Ordering::Relaxed);
-            let workers = Workers {
-                threads: n_cores(),
-                stop: &stop,
-            };
+        let (rows, scored) = with_workers(py, n_cores(), |workers| {
             let mut rows = TrainingRows::new(binned, labels, n_classes)?;
             if let Some(groups) = twins {
                 rows = rows.with_twins(groups)?;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use fer_fast_forest::Workers;
 use pyo3::prelude::*;
 
 /// How often work under way lets Python handle its signals.
@@ -36,6 +37,21 @@ pub fn interruptible<R: Send>(
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             outcome.map(|()| result)
+        })
+    })
+}
+
+/// Run `work` as [`interruptible`] does, with so many workers who stop once it is interrupted.
+pub fn with_workers<R: Send>(
+    py: Python<'_>,
+    threads: usize,
+    work: impl FnOnce(Workers<'_>) -> R + Send,
+) -> PyResult<R> {
+    interruptible(py, |interrupted| {
+        let stop = || interrupted.load(Ordering::Relaxed);
+        work(Workers {
+            threads,
+            stop: &stop,
         })
     })
 }

@@ -1,7 +1,5 @@
 //! Bindings of forests that are kept.
 
-use std::sync::atomic::Ordering;
-
 use fer_fast_forest::{
     ClassWeights, ForestParams, Plan, Residual, Scored, TrainingRows, TreeParts, Workers, fit,
 };
@@ -12,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::binned::BinnedRows;
 use crate::convert::{as_columns, as_matrix, as_threads, in_rows, to_python};
-use crate::signals::interruptible;
+use crate::signals::with_workers;
 
 /// Leaves that are reached in so short a time that nobody interrupts it: some milliseconds.
 const BRIEF: usize = 10_000;
@@ -80,13 +78,7 @@ fn fit_trees<'py>(
             None => ClassWeights::Alike,
         },
     };
-    let threads = as_threads(n_threads);
-    let forest = interruptible(py, |interrupted| {
-        let stop = || interrupted.load(Ordering::Relaxed);
-        let workers = Workers {
-            threads,
-            stop: &stop,
-        };
+    let forest = with_workers(py, as_threads(n_threads), |workers| {
         let mut rows = TrainingRows::new(binned, labels, n_classes)?.sorted(&columns, workers)?;
         if let Some(weights) = weights {
             rows = rows.weighed(weights)?;
@@ -149,14 +141,7 @@ impl Trees {
         let probabilities = if n_leaves <= BRIEF {
             py.detach(|| self.0.probabilities(matrix, Workers::new(threads)))
         } else {
-            interruptible(py, |interrupted| {
-                let stop = || interrupted.load(Ordering::Relaxed);
-                let workers = Workers {
-                    threads,
-                    stop: &stop,
-                };
-                self.0.probabilities(matrix, workers)
-            })?
+            with_workers(py, threads, |workers| self.0.probabilities(matrix, workers))?
         };
         in_rows(py, probabilities.map_err(to_python)?, self.0.n_classes())
     }
