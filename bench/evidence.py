@@ -27,10 +27,12 @@ import argparse
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import attempts
 import numpy as np
 import rankings
 from choices import Record, Subset, measure
@@ -48,7 +50,13 @@ from fer_fast.selection.baselines import credit_elimination, k_best
 from fer_fast.selection.desirability import anova_f
 from fer_fast.selection.fitness import ForestFitness
 from fer_fast.selection.problem import n_halvings
-from fer_fast.selection.search import TrainingRows, make_fitness, measure_desirability, search
+from fer_fast.selection.search import (
+    Search,
+    TrainingRows,
+    make_fitness,
+    measure_desirability,
+    search,
+)
 from fer_fast.settings import (
     PRESETS,
     Balance,
@@ -111,6 +119,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--wide", action="store_true", help="two earlier layers' features instead")
     parser.add_argument("--best", action="store_true", help="the features of `best`'s head instead")
     parser.add_argument("--paper", action="store_true", help="the paper's setting instead")
+    parser.add_argument("--attempts", action="store_true", help="beat elimination instead")
     parser.add_argument("--hints", action="store_true", help="compare first trails instead")
     parser.add_argument("--summarise", action="store_true", help="only print what --out holds")
     return parser.parse_args()
@@ -154,26 +163,28 @@ class Draw:
     def importances(self) -> NDArray[np.float64]:
         return rankings.importances(self.X, self.y, n_forests=1, seed=self.seed)
 
-    def judge(self, deposit: Any, trees: int) -> ForestFitness:
+    def judge(self, deposit: Any, trees: int, seed: int | None = None) -> ForestFitness:
         return make_fitness(
             self.training,
             self.validation,
             FitnessSettings(fitness_rows=0, fitness_depth=self.depth),
             ForestSettings(trees=trees),
             deposit=deposit,
-            seed=self.seed,
+            seed=self.seed if seed is None else seed,
         )
 
-    def ants(self, deposit: Any = "credit", trees: int | None = None, **chosen: Any) -> Subset:
+    def ants(self, deposit: Any = "credit", **chosen: Any) -> Subset:
         """Return what a colony of these settings answers."""
-        colony = ColonySettings(**chosen)
+        return self.searched(self.run.seed, deposit, **chosen).subset
+
+    def searched(self, seed: int, deposit: Any = "credit", **chosen: Any) -> Search:
+        """Return what a colony of these settings, of this seed, has found."""
+        colony, run = ColonySettings(**chosen), replace(self.run, seed=seed)
         desirability = measure_desirability(
-            self.f, self.training, colony, ForestSettings(), self.run, deposit=deposit
+            self.f, self.training, colony, ForestSettings(), run, deposit=deposit
         )
-        fitness = self.judge(deposit, trees or self.options.trees)
-        return search(
-            desirability, fitness, colony, self.run, deposit=deposit, reporter=SILENT
-        ).subset
+        fitness = self.judge(deposit, self.options.trees, seed)
+        return search(desirability, fitness, colony, run, deposit=deposit, reporter=SILENT)
 
     def eliminate(self, sizes: list[int]) -> dict[int, Subset]:
         """Drop a tenth of the features at a time, by the credit that ants deposit."""
@@ -247,6 +258,37 @@ def compare_methods(
     measure(record, draw, part, n, {"all": lambda: np.arange(n)})
 
 
+def attempt(draw: Draw, sizes: list[int], record: Record) -> None:
+    """Try to do better than credit elimination: see `attempts`."""
+    X, y, seed = draw.X, draw.y, draw.seed
+    by_gain = cache(partial(attempts.eliminate_by_gain, X, y, sizes, seed=seed))
+    by_more = cache(
+        partial(attempts.eliminate_by_gain, X, y, sizes, seed=seed, more=attempts.MORE_COLUMNS)
+    )
+    judges = [draw.judge("best", draw.options.trees, seed + i) for i in (1, 2)]
+    for k in sizes:
+        annealed: dict[str, Any] = {"min_features": k, "max_features": k, **ANNEALED}
+        annealed["iterations"] = n_halvings(draw.n_features, k) + ITERATIONS_AFTER_ANNEALING
+
+        def colony(seed: int, settings: dict[str, Any] = annealed) -> Subset:
+            return draw.searched(seed, **settings).subset
+
+        def swapped(settings: dict[str, Any] = annealed) -> Subset:
+            found = draw.searched(seed, **settings)
+            return attempts.swap(found.subset, judges, found.pheromone, seed)
+
+        methods: dict[str, Callable[[], Subset]] = {
+            ANTS: partial(colony, seed),
+            "ants, then swaps": swapped,
+            "five colonies' consensus": partial(
+                attempts.consensus, colony, draw.n_features, k, seed
+            ),
+            "elimination by gain": lambda k=k: by_gain()[k],
+            "elimination by gain, three times the columns a cut": lambda k=k: by_more()[k],
+        }
+        measure(record, draw, "equal", k, methods)
+
+
 def compare_hints(draw: Draw, sizes: list[int], record: Record) -> None:
     """Hold first trails against each other, with the paper's numbers."""
     for k in sizes:
@@ -317,6 +359,8 @@ def main() -> None:
         if options.paper:
             part = PAPER_BY_ROWS.get(options.rows, f"paper, {options.rows:,} rows")
             in_the_papers_setting(draw, part, record)
+        elif options.attempts:
+            attempt(draw, options.sizes, record)
         elif options.hints:
             compare_hints(draw, options.sizes, record)
         else:

@@ -21,7 +21,11 @@ ORDER = (
     "ants, three times the forests",
     "ants, the paper's numbers",
     "ants, best subset deposited, F",
+    "ants, then swaps",
+    "five colonies' consensus",
     "credit elimination",
+    "elimination by gain",
+    "elimination by gain, three times the columns a cut",
     "elimination by importances",
     "importances",
     "importances of 10 forests",
@@ -38,6 +42,8 @@ ORDER = (
 )
 ONE_PASS = {
     "credit elimination",
+    "elimination by gain",
+    "elimination by gain, three times the columns a cut",
     "elimination by importances",
     "importances",
     "importances of 10 forests",
