@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
@@ -18,6 +18,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+
+Select = Callable[["Problem"], np.ndarray]
 
 POPULATION = 20
 
@@ -122,6 +124,18 @@ def random_subsets(problem: Problem) -> np.ndarray:
 
 def ant_colony(problem: Problem) -> np.ndarray:
     return _ants(problem, "f_classif")
+
+
+def ants_with_their_own_judge(problem: Problem) -> np.ndarray:
+    """Let the forest that credits features judge, on all rows, each out of bag."""
+    from fer_fast import AntColonySelector
+
+    selector = AntColonySelector(
+        n_ants=POPULATION, n_iterations=problem.generations, random_state=problem.seed
+    )
+    selector.fit(problem.X, problem.y)
+    Ledger.fits += int(selector.history_["evaluations"].sum())
+    return selector.get_support(indices=True)
 
 
 def ant_colony_without_prior(problem: Problem) -> np.ndarray:
@@ -247,6 +261,24 @@ def sklearn_genetic(problem: Problem) -> np.ndarray:
     return np.flatnonzero(selector.best_features_)
 
 
+def after_filter(select: Select) -> Select:
+    """Have a method choose among the quarter of the columns that F likes best.
+
+    That is what F can tell a method that cannot be told anything; F sees the rows to fit on.
+    """
+
+    def filtered(problem: Problem) -> np.ndarray:
+        from sklearn.feature_selection import SelectKBest
+
+        train, _ = problem.split
+        best = SelectKBest(k=max(1, problem.n_features // 4))
+        best.fit(problem.X[train], problem.y[train])
+        kept = best.get_support(indices=True)
+        return kept[select(replace(problem, X=problem.X[:, kept], X_test=problem.X_test[:, kept]))]
+
+    return filtered
+
+
 def checked_colony() -> Any:
     from fer_fast import AntColonySelector
 
@@ -310,7 +342,7 @@ class Method:
 
     package: str
     module: str
-    select: Callable[[Problem], np.ndarray]
+    select: Select
     checked: Callable[[], Any] | None = None
 
 
@@ -321,6 +353,7 @@ METHODS = {
     "random subsets": Method(*SKLEARN, random_subsets),
     "AntColonySelector": Method("fer-fast", "fer_fast", ant_colony, checked_colony),
     "the same, no prior": Method("fer-fast", "fer_fast", ant_colony_without_prior),
+    "the same, its own judge": Method("fer-fast", "fer_fast", ants_with_their_own_judge),
     "SelectKBest": Method(*SKLEARN, select_k_best, checked_k_best),
     "RFE": Method(*SKLEARN, recursive_elimination, checked_elimination),
     "SequentialFeatureSelector": Method(*SKLEARN, sequential, checked_sequential),
@@ -330,4 +363,12 @@ METHODS = {
     "sklearn-genetic-opt": Method(
         "sklearn-genetic-opt", "sklearn_genetic", sklearn_genetic, checked_genetic
     ),
+}
+
+AFTER_FILTER = ", after F"
+
+METHODS |= {
+    f"{name}{AFTER_FILTER}": replace(method, select=after_filter(method.select), checked=None)
+    for name, method in METHODS.items()
+    if method.module != "fer_fast" and name not in ("all features", "SelectKBest")
 }

@@ -5,7 +5,9 @@ same budget of forest fits; the rows it is scored on are untouched until it has 
 that wants to be told how many features to keep gets the number that is best on the validation rows
 within the budget, or the largest that the budget allows; one that has no use for validation rows
 may fit on them too. The planted matrix has 15 informative columns and 15 combinations of them among
-200. Everything runs on one thread.
+200. Everything runs on one thread. *After F* a method chooses among the quarter of the columns of
+the greatest F alone: what the colony is told by its heuristic. *Its own judge* is the colony that
+credits features by its native forests, out of bag on the rows of both kinds.
 
 Overhead is the time of a method beyond the forest's own fit, predict and score, per forest fit.
 ``check_estimator`` is scikit-learn's suite, run around a small estimator.
@@ -41,7 +43,7 @@ from typing import Any
 
 import numpy as np
 from common import write_results
-from peer_methods import METHODS, Ledger, Method, load_problem
+from peer_methods import AFTER_FILTER, METHODS, Ledger, Method, load_problem
 
 
 def measure(method: Method, matrix: str, budget: int, seed: int) -> dict[str, float]:
@@ -154,19 +156,17 @@ def main() -> None:
         print("\n" + json.dumps(work(*options.work)))
         return
 
-    pythons = dict(item.split("=", 1) for item in options.python)
+    own = dict(item.split("=", 1) for item in options.python)
+    pythons = {name: own.get(name.removesuffix(AFTER_FILTER), sys.executable) for name in METHODS}
     budget, repeats = (40, 1) if options.quick else (200, 3)
-    facts = {
-        name: in_child(pythons.get(name, sys.executable), name) for name in options.methods
-    }  # fmt: skip
+    facts = {name: in_child(pythons[name], name) for name in options.methods}
     runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for matrix in ("planted", "digits"):
         runs[matrix] = {name: [] for name in options.methods}
         # Interleaved, so that a disturbance of the machine does not hit one method alone.
         for seed in range(repeats):
             for name in options.methods:
-                python = pythons.get(name, sys.executable)
-                runs[matrix][name].append(in_child(python, name, matrix, budget, seed))
+                runs[matrix][name].append(in_child(pythons[name], name, matrix, budget, seed))
         problem = load_problem(matrix, budget, 0)
         print(
             f"\n{matrix}: {problem.n_features} features, {len(problem.split[0])} rows to fit, "

@@ -6,7 +6,9 @@ seed, in points, with a 95 % interval over the seeds (Student's t) that leaves t
 test faces out. "judge" is what the fitness' forest says of the ants' subset. Stages that two runs
 share are computed once and cached, so seconds are those of the stages after the features.
 
-    python bench/results_table.py --data fer2013.csv.gz --weights WEIGHTS.h5
+Every run is appended to --out, and not made again:
+
+    python bench/results_table.py --data fer2013.csv.gz --weights WEIGHTS.h5 --out table.json
 """
 
 from __future__ import annotations
@@ -98,16 +100,20 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--forest", default="native", help="the final forest's engine")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--only", choices=CONFIGURATIONS, nargs="+", default=CONFIGURATIONS)
     parser.add_argument("--quick", action="store_true", help="small colonies and forests")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    timings: dict[str, list[dict[str, float]]] = {}
+    if options.out is not None and options.out.exists():
+        rows = json.loads(options.out.read_text())["rows"]
+    known = {(row["configuration"], row["seed"]) for row in rows}
     for name in options.only:
         chosen = CONFIGURATIONS[name] | (QUICK if options.quick else {})
-        for seed in range(options.seeds):
+        for seed in options.seeds:
+            if (name, seed) in known:
+                continue
             settings = Settings(
                 **chosen,
                 data=options.data,
@@ -119,15 +125,11 @@ def main() -> None:
             result = run_pipeline(settings)
             own = rows_of(name, seed, result)
             rows += own
-            timings.setdefault(name, []).append(result.timings)
             print(json.dumps(own), flush=True)
+            write_results(options, {"quick": options.quick, "forest": options.forest, "rows": rows})
     header = ["configuration", "chosen by", "k", "accuracy", "deduplicated", "macro-F1"]
     header += ["deduplicated", "ants minus it", "s"]
     print_table("PrivateTest", header, mean_rows(rows))
-    write_results(
-        options,
-        {"quick": options.quick, "forest": options.forest, "rows": rows, "timings": timings},
-    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
+from fer_fast.balance import neighbours
 from fer_fast.balance.neighbours import BLOCK, ScreenedNeighbors
 
 
@@ -76,7 +77,9 @@ def test_wide_rows_of_large_norm_are_told_apart():
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 3])
-def test_equals_scikit_learn_over_several_blocks(n_jobs):
+@pytest.mark.parametrize("room", [0, 2**28], ids=["block by block", "all pairs at once"])
+def test_equals_scikit_learn_over_several_blocks(n_jobs, room, monkeypatch):
+    monkeypatch.setattr(neighbours, "_GRAM_BYTES", room)
     rng = np.random.default_rng(0)
     X = np.maximum(rng.normal(size=(2 * BLOCK + 37, 80)), 0).astype(np.float32)
     expected = NearestNeighbors(n_neighbors=6).fit(X).kneighbors(X, return_distance=False)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 256
-"""Rows whose distances to all others are held at a time."""
+"""Rows whose distances to all others are measured at a time."""
+
+_GRAM_BYTES = 2**28
+"""What the products of all pairs of rows may take, to be made at once."""
 
 
 class ScreenedNeighbors(NearestNeighbors):  # type: ignore[misc]
@@ -46,14 +49,20 @@ class ScreenedNeighbors(NearestNeighbors):  # type: ignore[misc]
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         squares = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
         found = np.empty((len(rows), k), dtype=np.intp)
+        # None is all cores, as in scikit-learn's own search.
+        n_jobs = effective_n_jobs(-1 if self.n_jobs is None else self.n_jobs)
+        gram = None
+        if rows.itemsize * len(rows) ** 2 <= _GRAM_BYTES:
+            with threadpool_limits(n_jobs, "blas"):
+                # Half the work: BLAS knows that they are symmetric.
+                gram = rows @ rows.T
 
         def settle(start: int) -> None:
             block = slice(start, start + BLOCK)
-            found[block] = _neighbors_of(rows, squares, block, k)
+            products = rows[block] @ rows.T if gram is None else gram[block]
+            found[block] = _neighbors_of(rows, squares, block, k, products)
 
-        # None is all cores, as in scikit-learn's own search. One thread a block: the products then
-        # overlap with the rest of the work.
-        n_jobs = effective_n_jobs(-1 if self.n_jobs is None else self.n_jobs)
+        # One thread a block: the products then overlap with the rest of the work.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_jobs) as pool:
             list(pool.map(settle, range(0, len(rows), BLOCK)))
         return found
@@ -65,10 +74,15 @@ def _is_screenable(rows: NDArray[Any]) -> bool:
 
 
 def _neighbors_of(
-    rows: NDArray[np.float32], squares: NDArray[np.float64], block: slice, k: int
+    rows: NDArray[np.float32],
+    squares: NDArray[np.float64],
+    block: slice,
+    k: int,
+    products: NDArray[np.float32],
 ) -> NDArray[np.intp]:
+    """Return the neighbours of the block's rows; `products`, of theirs with all, is used up."""
     # |x - y|^2 without |x|^2, which changes no order.
-    distances = rows[block] @ rows.T
+    distances = products
     distances *= np.float32(-2)
     distances += squares.astype(np.float32)
     n_terms = rows.shape[1] + 4
