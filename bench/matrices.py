@@ -32,6 +32,7 @@ from evidence_summary import ANTS
 from matrices_made import MATRICES, Matrix
 from matrices_summary import show
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold
 
@@ -131,6 +132,8 @@ def compare(matrix: Matrix, name: str, seed: int, record: Record) -> None:
     }
     if X.shape[1] > MANY:
         methods = {way: choose for way, choose in methods.items() if way not in SLOW}
+        linear = partial(choice.ants, estimator=LogisticRegression(), n_ants=8, max_features=200)
+        methods["ants around a logistic regression"] = linear
     measure(record, choice, name, k, methods)
 
 
