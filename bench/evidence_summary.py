@@ -58,7 +58,7 @@ TITLES = {
     "paper, 10,000 rows": "The same on 10,000 rows",
     "paper, all rows": "The paper's setting: accuracy on PublicTest's and PrivateTest's rows",
     "wide": "{k:,} of 12,288 features: accuracy on Training rows that no search saw",
-    "best": "{k:,} of the 128 features of `best`'s head: accuracy on PrivateTest's own rows",
+    "best": "{k:,} of the 128 features of a dense head: accuracy on PrivateTest's own rows",
     "hints": "{k:,} features, the paper's numbers, by what the first trail is",
 }
 

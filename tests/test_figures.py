@@ -115,7 +115,7 @@ def forest(*results: Any) -> Iterator[str]:
 def forest_parity(*parts: Any) -> Iterator[str]:
     real = {
         name: part["real"] | {"classes": 7}
-        for name, part in zip(("FER-2013", "FER-2013, `best`"), parts, strict=True)
+        for name, part in zip(("FER-2013", "FER-2013, dense head"), parts, strict=True)
     }
     for name, one in (real | parts[0]["sets"]).items():
         native, sklearn = (
