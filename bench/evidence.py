@@ -8,7 +8,8 @@ Training rows are searched, and those of PublicTest and PrivateTest that stand n
 With --wide the features are two earlier layers' at 128 pixels, averaged over 2 x 2
 cells: 12,288 of them. With --head they are those of one dense head of 30 epochs on what the preset
 `best` reads: 128 that know all Training rows by heart, so that, as in a run, the PublicTest rows
-that stand nowhere else judge; PrivateTest's score. Where no trained head is in the cache, one is trained, for a quarter of an hour.
+that stand nowhere else judge; PrivateTest's score. Where no trained head is in the cache, one is
+trained, for a quarter of an hour.
 
 Every choice of every seed is appended to --out with its subset, and is not made again: a run that
 was ended goes on. The tables, in Markdown, are made from that file:
