@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -108,6 +109,26 @@ def test_threads_and_company_change_nothing(
             np.testing.assert_allclose(
                 list(one.probabilities.values()), list(other.probabilities.values()), atol=1e-5
             )
+
+
+FORKED = """
+import os, sys
+import numpy as np
+from fer_fast import Recognizer
+recognizer = Recognizer(sys.argv[1], threads=2)
+faces = np.random.default_rng(0).integers(0, 256, (80, 48, 48), np.uint8)
+expected = recognizer.probabilities(faces)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(recognizer.probabilities(faces), expected) else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_recognizer_that_has_answered_answers_in_a_fork(expression_model: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, str(expression_model)]
+    assert subprocess.run(command, timeout=60).returncode == 0
 
 
 def test_pictures_are_taken_as_they_are_needed(recognizer: Recognizer, draw_face: Any) -> None:

@@ -33,6 +33,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -217,6 +218,7 @@ class ExpressionModel:
         else:
             plan = plan_cuda(self.info.face_bytes, free_memory(), 1)
         self._batch_size, self._threads = plan.batch_size, plan.lanes
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
 
     def _check_interface(self, path: Path) -> None:
         puts = [*self._session.get_inputs(), *self._session.get_outputs()]
@@ -256,8 +258,7 @@ class ExpressionModel:
             if len(batches) <= 1 or self._threads == 1:
                 outputs = [self._run(batch) for batch in batches]
             else:
-                with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:
-                    outputs = list(pool.map(self._run, batches))
+                outputs = list(self._lanes().map(self._run, batches))
         except onnxruntime_errors() as error:
             raise DeviceError(
                 f"{self.device} failed on a batch of {size} faces ({reason(error)})"
@@ -266,6 +267,13 @@ class ExpressionModel:
             return np.empty((0, len(self.info.labels)), np.float32), np.empty(0, np.int64)
         probabilities, labels = zip(*outputs, strict=True)
         return np.concatenate(probabilities), np.concatenate(labels)
+
+    def _lanes(self) -> ThreadPoolExecutor:
+        """Return this process' threads, kept because the first batch of a new one takes longer."""
+        if self._pool is None or self._pool[0] != os.getpid():
+            # A fork has none of its parent's threads.
+            self._pool = os.getpid(), ThreadPoolExecutor(self._threads)
+        return self._pool[1]
 
     def _size_for(self, n_faces: int) -> int:
         """Return the size of a batch of which every thread gets as many."""
