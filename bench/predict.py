@@ -90,6 +90,8 @@ def our_sides(model: Path, folder: Path) -> dict[str, Side]:
     session = open_session(backbone, "cpu")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = available_cpus()
+    # Threads that spin for a while would take a core from the side whose turn is next.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     classifier = onnxruntime.InferenceSession(rest, options, providers=["CPUExecutionProvider"])
 
     def features(faces: Faces) -> NDArray[np.float32]:

@@ -259,6 +259,15 @@ def forest_page() -> Iterator[str]:
     )
 
 
+def forest_peers() -> Iterator[str]:
+    found = results("forest-peers")
+    fits = {name: median(one["fit"]) for name, one in found["speed"].items() if "fit" in one}
+    rows = f"{found['rows']:,} rows of {found['features']:,} features, {found['n_trees']} trees"
+    yield f"{rows} grown to purity take LightGBM {fits['LightGBM']:.1f} s"
+    yield f"XGBoost {fits['XGBoost']:.1f} s, scikit-learn {share(fits['scikit-learn'])} s"
+    yield f"and fer-fast {share(fits['fer-fast'])} s"
+
+
 def scale_page() -> Iterator[str]:
     workers, faces = results("scale-workers"), results("scale-faces")
     dask, pool = (1e3 * workers["overhead_s"][name] for name in ("Dask", "process pool"))
@@ -295,6 +304,7 @@ def scale_page() -> Iterator[str]:
         (INDEX, recognition),
         (INDEX, experiment),
         ("bench/README.md", configurations),
+        ("bench/README.md", forest_peers),
         (INDEX, evidence),
         (INDEX, speed),
         (INDEX, half_precision),
