@@ -478,6 +478,7 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (partial(shown_by, "evidence_summary"), ["evidence"]),
     (partial(shown_by, "matrices_summary"), ["matrices"]),
     (partial(shown_by, "blends_summary"), ["blends"]),
+    (partial(shown_by, "results_table"), ["results_table"]),
 ]
 
 

@@ -60,7 +60,7 @@ def scores_of(configuration: str, chosen_by: str) -> dict[str, float]:
     """Return the mean over seeds of what the table of configurations has."""
     rows = [
         row
-        for row in results("results_table")["rows"]
+        for row in results("results_table")["runs"]
         if row["configuration"] == configuration and row["chosen by"] == chosen_by
     ]
     keys = ("features", "of", "accuracy", "accuracy_deduplicated")
@@ -117,14 +117,6 @@ def experiment() -> Iterator[str]:
             one = scores_of(preset, chosen_by)
             first = f" `--preset {preset}`" if chosen_by == "ants" else ""
             yield f"|{first} | {shown} | {one['features']:,.0f} | {shares_of(one)} |"
-
-
-def configurations() -> Iterator[str]:
-    for one in results("results_table")["rows"]:
-        cells = [one["configuration"], "ants", f"{one['features']:,} of {one['of']:,}"]
-        if one["chosen by"] != "ants":
-            cells = ["", one["chosen by"], f"{one['features']:,}"]
-        yield " ".join(f"| {' | '.join(cells)} | {shares_of(one)} |".split())
 
 
 def evidence() -> Iterator[str]:
@@ -303,7 +295,6 @@ def scale_page() -> Iterator[str]:
         (README, readme),
         (INDEX, recognition),
         (INDEX, experiment),
-        ("bench/README.md", configurations),
         ("bench/README.md", forest_peers),
         (INDEX, evidence),
         (INDEX, speed),
