@@ -31,7 +31,6 @@ PAPER, BEST = PRESETS["paper"], PRESETS["best"]
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "paper": PAPER,
     "paper, no SMOTE": PAPER | {"balance": "none"},
-    "paper, dense head": PAPER | {"head": "dense"},
     "best": BEST,
     "best, a quarter of the features": BEST | {"max_features": 96},
     "best, SMOTE": BEST | {"balance": "smote"},
