@@ -183,6 +183,8 @@ def sequential(problem: Problem) -> np.ndarray:
     # The k-th feature costs one fit for each of the features that are left.
     costs = np.cumsum(np.arange(problem.n_features, 0, -1))
     affordable = max(1, int(np.searchsorted(costs, problem.budget, side="right")))
+    # It must leave one out.
+    affordable = min(affordable, problem.n_features - 1)
     selector = SequentialFeatureSelector(
         problem.forest(), n_features_to_select=affordable, cv=[problem.split]
     )

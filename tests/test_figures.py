@@ -219,26 +219,11 @@ def peers(result: Any) -> Iterator[str]:
             overhead = median(run["overhead_ms"] for run in runs)
             cost = "" if math.isnan(overhead) else f"{overhead:.1f} "
             kept = median(run["kept"] for run in runs)
-            shown = {"boruta": "Boruta"}.get(name, name)
+            shown = name.replace("boruta", "Boruta")
             yield (
                 rf"{shown} … | {fits:.0f} | {cost}| {number(mean(accuracies), 3)}{spread} | "
                 f"{kept:.0f} |"
             )
-
-
-def prior(result: Any) -> Iterator[str]:
-    for name in ("AntColonySelector", "the same, no prior"):
-        cells = []
-        for matrix in ("planted", "digits"):
-            runs = result["runs"][matrix][name]
-            accuracies = [run["accuracy"] for run in runs]
-            low, high = (number(value, 3) for value in (min(accuracies), max(accuracies)))
-            cells += [
-                f"{median(run['fits'] for run in runs):.0f}",
-                f"{number(mean(accuracies), 3)} ({low}–{high})",
-                f"{median(run['kept'] for run in runs):.0f}",
-            ]
-        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def half_precision(result: Any) -> Iterator[str]:
@@ -463,7 +448,6 @@ FIGURES: list[tuple[Callable[..., Iterator[str]], list[str]]] = [
     (smote, ["smote"]),
     (colony, ["colony"]),
     (peers, ["peers"]),
-    (prior, ["peers-prior"]),
     (half_precision, ["half-precision"]),
     (extraction, ["extraction"]),
     (gpu_seconds, [H200, f"{H200}-160", f"{H200}-cpus"]),
