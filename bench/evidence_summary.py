@@ -56,7 +56,7 @@ TITLES = {
     "equal": "{k:,} features: accuracy on Training rows that no search saw",
     "paper": "The paper's setting, on 5,000 rows and SMOTE's: accuracy on the other Training rows",
     "paper, 10,000 rows": "The same on 10,000 rows",
-    "paper, all rows": "The same on all Training rows: accuracy on PublicTest's and PrivateTest's own",
+    "paper, all rows": "The same on all Training rows: accuracy on both test splits' own rows",
     "wide": "{k:,} of 12,288 features: accuracy on Training rows that no search saw",
     "best": "{k:,} of the 128 features of a dense head: accuracy on PrivateTest's own rows",
     "hints": "{k:,} features, the paper's numbers, by what the first trail is",
