@@ -1,10 +1,11 @@
 """Produce the results table: configurations by accuracy, features and seconds.
 
 Each configuration is run with several seeds: fitted on Training, decided there out of bag or on
-PublicTest, reported on PrivateTest. Figures are means over the seeds, of all test faces and of those whose exact image
-stands in no other split; "ants minus it" is the accuracy on all within a seed, with a 95 % interval
-over the seeds (Student's t) that leaves the sampling of the test faces out. Stages that two runs
-share are computed once and cached, so seconds are those of the stages after the features.
+PublicTest, reported on PrivateTest. Figures are means over the seeds, of all test faces and of
+those whose exact image stands in no other split; "ants minus it" is the accuracy on all within a
+seed, with a 95 % interval over the seeds (Student's t) that leaves the sampling of the test faces
+out. Stages that two runs share are computed once and cached, so seconds are those of the stages
+after the features.
 
 Every run is appended to --out, and not made again:
 
