@@ -13,8 +13,8 @@ Four questions, on real features:
 
 `--large` fits 50,505 rows of all features, what SMOTE makes of the training split, here the rows
 and a noisy copy. LightGBM and XGBoost grow a tree a class and count every column in every node,
-which takes them so many times as long that even few rows and trees (`--rows`, `--trees`) take
-LightGBM minutes; `--only` names the libraries to compare. A library that is not installed is left
+which takes them so many times as long that they are compared on few rows and trees (`--rows`,
+`--trees`); `--only` names the libraries to compare. A library that is not installed is left
 out and named.
 """
 
