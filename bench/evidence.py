@@ -92,6 +92,9 @@ ONE_HEAD: dict[str, Any] = {
     "head_epochs": 30,
 }
 PAPER_BY_ROWS = {0: "paper, all rows", 5000: "paper"}
+MORE_COLUMNS = 3
+"""So many times the root of their number are looked at for a cut."""
+
 N_FORESTS = 10
 """Whose importances are averaged."""
 
@@ -220,6 +223,12 @@ class Draw:
         return {}
 
 
+def annealed(draw: Draw, k: int, iterations: int = ITERATIONS_AFTER_ANNEALING) -> dict[str, Any]:
+    """Return settings that halve the sizes down to `k`, and go on for some iterations."""
+    halvings = n_halvings(draw.n_features, k)
+    return ANNEALED | {"min_features": k, "max_features": k, "iterations": halvings + iterations}
+
+
 def compare_methods(
     draw: Draw, part: str, sizes: list[int], record: Record, *, cheap: bool
 ) -> None:
@@ -233,10 +242,8 @@ def compare_methods(
     mrmr = cache(partial(rankings.mrmr, X, y, max(sizes)))
     for k in sizes:
         size = {"min_features": k, "max_features": k}
-        annealed = partial(draw.ants, **size, **ANNEALED)
-        halvings = n_halvings(draw.n_features, k)
         methods: dict[str, Callable[[], Subset]] = {
-            ANTS: partial(annealed, iterations=halvings + ITERATIONS_AFTER_ANNEALING),
+            ANTS: partial(draw.ants, **annealed(draw, k)),
             "credit elimination": lambda k=k: eliminated()[k],
             "elimination by importances": lambda k=k: by_importances()[k],
             "importances": lambda k=k: k_best(draw.importances, k),
@@ -249,7 +256,7 @@ def compare_methods(
         if not cheap:
             methods |= {
                 "ants, three times the forests": partial(
-                    annealed, iterations=halvings + MORE_ITERATIONS
+                    draw.ants, **annealed(draw, k, MORE_ITERATIONS)
                 ),
                 "ants, the paper's numbers": partial(draw.ants, **size),
                 "ants, best subset deposited, F": partial(draw.ants, "best", **size),
@@ -265,19 +272,16 @@ def compare_methods(
 def attempt(draw: Draw, sizes: list[int], record: Record) -> None:
     """Try to do better than credit elimination: see `attempts`."""
     X, y, seed = draw.X, draw.y, draw.seed
-    by_gain = cache(partial(attempts.eliminate_by_gain, X, y, sizes, seed=seed))
-    by_more = cache(
-        partial(attempts.eliminate_by_gain, X, y, sizes, seed=seed, more=attempts.MORE_COLUMNS)
-    )
+    gain = partial(rankings.eliminate_by_importances, X, y, sizes, seed=seed, out_of_bag=True)
+    by_gain, by_more = cache(gain), cache(partial(gain, more=MORE_COLUMNS))
     judges = [draw.judge("best", draw.options.trees, seed + i) for i in (1, 2)]
     for k in sizes:
-        annealed: dict[str, Any] = {"min_features": k, "max_features": k, **ANNEALED}
-        annealed["iterations"] = n_halvings(draw.n_features, k) + ITERATIONS_AFTER_ANNEALING
+        settings = annealed(draw, k)
 
-        def colony(seed: int, settings: dict[str, Any] = annealed) -> Subset:
+        def colony(seed: int, settings: dict[str, Any] = settings) -> Subset:
             return draw.searched(seed, **settings).subset
 
-        def swapped(settings: dict[str, Any] = annealed) -> Subset:
+        def swapped(settings: dict[str, Any] = settings) -> Subset:
             found = draw.searched(seed, **settings)
             return attempts.swap(found.subset, judges, found.pheromone, seed)
 

@@ -90,22 +90,43 @@ def boruta(X: Matrix, y: Labels, *, seed: int, rounds: int = BORUTA_ROUNDS) -> S
 
 
 class _Importances:
-    """Says of a subset what its columns' importances in a forest are."""
+    """Says of a subset what its columns' importances in a forest are, in bag or out of bag."""
 
-    def __init__(self, X: Matrix, y: Labels, seed: int) -> None:
+    def __init__(self, X: Matrix, y: Labels, seed: int, out_of_bag: bool, more: float) -> None:
         self._X, self._y, self._seed = X, y, seed
+        self._out_of_bag, self._more = out_of_bag, more
 
     def __call__(self, subset: Subset) -> tuple[float, Scores]:
-        forest = HistForestClassifier(ELIMINATION_TREES, random_state=self._seed, n_jobs=1)
+        forest = HistForestClassifier(
+            ELIMINATION_TREES,
+            max_features=max(1, min(len(subset), int(self._more * len(subset) ** 0.5))),
+            oob_score=self._out_of_bag,
+            random_state=self._seed,
+            n_jobs=1,
+        )
         self._seed += 1
-        return 0.0, forest.fit(self._X[:, subset], self._y).feature_importances_
+        forest.fit(self._X[:, subset], self._y)
+        return 0.0, (
+            forest.oob_feature_importances_ if self._out_of_bag else forest.feature_importances_
+        )
 
     def next_iteration(self, credited: Sequence[Subset]) -> None:
         """Hear nothing: importances are of one forest."""
 
 
 def eliminate_by_importances(
-    X: Matrix, y: Labels, sizes: Sequence[int], *, seed: int
+    X: Matrix,
+    y: Labels,
+    sizes: Sequence[int],
+    *,
+    seed: int,
+    out_of_bag: bool = False,
+    more: float = 1,
 ) -> dict[int, Subset]:
-    """Return subsets by recursive elimination, all but the credit as in `credit_elimination`."""
-    return credit_elimination(_Importances(X, y, seed), X.shape[1], sizes)
+    """Return subsets by recursive elimination, all but the credit as in `credit_elimination`.
+
+    Out of bag, importances are the columns' gain on rows that a tree did not draw. A cut looks at
+    the root of the number of columns left, times `more`.
+    """
+    judge = _Importances(X, y, seed, out_of_bag, more)
+    return credit_elimination(judge, X.shape[1], sizes)
