@@ -163,6 +163,35 @@ def test_forests_rank_what_tells_above_what_does_not(rankings: Any) -> None:
     assert mean.argmax() == 9
 
 
+def test_a_consensus_takes_what_most_colonies_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    attempts = importlib.import_module("attempts")
+    answers = iter([[0, 7], [1, 7], [1, 5], [4, 7], [4, 0]])
+    # 7 has three votes; of those with two, 0 has the first colony's.
+    taken = attempts.consensus(lambda _: np.array(next(answers)), n_columns=8, k=2, seed=3)
+    assert sorted(taken) == [0, 7]
+
+
+def test_a_swap_needs_every_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    attempts = importlib.import_module("attempts")
+    rng = np.random.default_rng(0)
+    truth = rng.permutation(40).astype(float)
+    start = np.sort(rng.choice(40, 16, replace=False))
+
+    def total(subset: Any) -> float:
+        return float(truth[subset].sum())
+
+    def likeness(subset: Any) -> float:
+        return -float(truth[subset].var())
+
+    alone = attempts.swap(start, [total], worth=truth, seed=1)
+    both = attempts.swap(start, [total, likeness], worth=truth, seed=1)
+    assert len(set(alone)) == len(set(both)) == 16
+    assert total(alone) > total(both) > total(start)
+    assert likeness(both) > likeness(start)
+
+
 def test_the_made_matrices_hold_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCH))
     made = importlib.import_module("matrices_made")
