@@ -73,7 +73,6 @@ HEAD = HeadConfig(
     units=(128, 256, 128),
     dropout=(0.05, 0.2, 0.2),
     epochs=30,
-    patience=None,
     label_smoothing=0.0,
     members=3,
 )

@@ -33,7 +33,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "paper": PAPER,
     "paper, no SMOTE": PAPER | {"balance": "none"},
     "best": BEST,
-    "best, a quarter of the features": BEST | {"max_features": 96},
+    "best, a quarter of the features": BEST | {"max_features": 192},
     "best, SMOTE": BEST | {"balance": "smote"},
 }
 

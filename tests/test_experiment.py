@@ -302,7 +302,8 @@ def test_every_score_is_of_the_test_faces_in_whatever_order(
 def test_a_run_with_a_head_is_the_forest_on_the_heads_features(
     dataset: FaceDataset, parameters: dict[str, Any]
 ) -> None:
-    small = {"size": 64, "taps": ("block_13_expand_relu",), "head_epochs": 2, "max_features": None}
+    small = {"size": 64, "taps": ("block_13_expand_relu",), "max_features": None}
+    small |= {"head_members": 2, "head_epochs": 2}
     settings = Settings(**PRESETS["best"] | parameters | small | {"iterations": 2})
     result = run_pipeline(settings)
     runtime = onnxruntime.InferenceSession(result.model)

@@ -24,10 +24,7 @@ class HeadConfig:
         How many more copies of each Training face there are, turned, scaled, shifted and mirrored
         by chance, beside the face and its mirror image.
     epochs : int
-        Passes over Training at most; the learning rate falls to zero over them by half a cosine.
-    patience : int or None
-        Epochs without a better accuracy on PublicTest after which training ends, and the best
-        epoch's weights are kept; None: all epochs, and the last one's.
+        Passes over Training; the learning rate falls to zero over them by half a cosine.
     label_smoothing : float
         Share of the target that is spread over all classes.
     learning_rate, weight_decay : float
@@ -45,7 +42,6 @@ class HeadConfig:
     dropout: tuple[float, ...] = (0.1, 0.4, 0.4)
     moved_copies: int = 4
     epochs: int = 20
-    patience: int | None = 8
     label_smoothing: float = 0.1
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -58,8 +54,8 @@ class HeadConfig:
             raise ParameterError(f"the head's channels are {self.channels}: give at least 1")
         if not self.units or min(self.units) < 1:
             raise ParameterError(f"the head's units are {self.units}: give widths of at least 1")
-        if min(self.epochs, self.batch_size, 1 if self.patience is None else self.patience) < 1:
-            raise ParameterError("the head's epochs, patience and batch size must be at least 1")
+        if min(self.epochs, self.batch_size) < 1:
+            raise ParameterError("the head's epochs and batch size must be at least 1")
         if not 1 <= self.members <= 100:
             raise ParameterError(f"the head's members are {self.members}: give 1 to 100")
         if not 0 <= self.moved_copies <= 100:

@@ -143,20 +143,13 @@ def _fit(
         keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         metrics=["accuracy"],
     )
-    callbacks: list[Any] = [_Lines(member)]
-    if config.patience is not None:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                "val_accuracy", mode="max", patience=config.patience, restore_best_weights=True
-            )
-        )
     model.fit(
         batches,
         validation_data=(standardise(X_validation), validation_targets),
         validation_batch_size=512,
         epochs=config.epochs,
         verbose=0,
-        callbacks=callbacks,
+        callbacks=[_Lines(member)],
     )
     return model
 

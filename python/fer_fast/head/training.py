@@ -21,7 +21,7 @@ from fer_fast.progress import SILENT, Reporter
 from fer_fast.runtime.remote import Extractor
 from fer_fast.storage.cache import Cache, Entry, scratch_dir
 
-_REVISION = 2
+_REVISION = 3
 """Counts changes of the training that change the head."""
 
 
@@ -157,9 +157,8 @@ def train_head(
 
     Each epoch sees each face once: as it is, mirrored, or as one of its moved copies, by chance.
 
-    The backbone stays as it is. Training ends when the accuracy on `validation` has stopped rising,
-    and the weights of its best epoch are kept; or as ``config.patience`` says. The same seed gives
-    the same head on one machine.
+    The backbone stays as it is. `validation` decides nothing: the last epoch's weights are kept,
+    and its accuracy there is only said. The same seed gives the same head on one machine.
 
     Parameters
     ----------
@@ -223,15 +222,14 @@ def fit_head(
 ) -> TrainedHead:
     """Run `keras_training` on what `write_views` left in a folder, and read what it wrote."""
     (folder / "config.json").write_text(json.dumps(asdict(config)))
-    accuracies: list[list[float]] = [[] for _ in range(config.members)]
+    accuracies = [0.0] * config.members
     n_epochs = config.members * config.epochs
     with reporter.task("training the dense head", n_epochs, "epochs") as task:
 
         def hear(line: str) -> None:
             epoch = json.loads(line)
-            accuracies[epoch["member"]].append(epoch["accuracy"])
-            best = max(max(of_member, default=0.0) for of_member in accuracies)
-            task.advance(status=f"best accuracy on PublicTest {best:.4f}")
+            accuracies[epoch["member"]] = epoch["accuracy"]
+            task.advance(status=f"accuracy on PublicTest {epoch['accuracy']:.4f}")
 
         run_keras(
             "training the head",
@@ -241,8 +239,7 @@ def fit_head(
             jobs=jobs or available_cpus(),
             hear=hear,
         )
-    kept = [one[-1] if config.patience is None else max(one) for one in accuracies]
-    said = ", ".join(f"{accuracy:.4f}" for accuracy in kept)
+    said = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
     reporter.note(f"head: its own accuracy on PublicTest is {said}")
     return _read_head(folder, config)
 

@@ -24,11 +24,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pooling": "2x2",
         "head": "dense",
         "head_epochs": 15,
-        "head_members": 3,
+        "head_members": 6,
         "balance": "none",
         "iterations": 10,
         "fitness_rows": 0,
         "fitness_depth": 8,
+        "trees": 300,
     },
 }
 """An option given beside a preset overrides it."""
@@ -41,7 +42,7 @@ iterations, alpha 1.1, beta 1.5, q0 0.9, rho 0.2 and forests of 90 trees. It lea
 ants deposit, what their heuristic is, which rows judge a subset by what score, and how the sizes
 of subsets come about: all that is ours, and the same as without a preset.""",
     "best": """\
-Larger faces, earlier layers and three trained heads, side by side. Subsets are judged by trees of 8
+Larger faces, earlier layers and six trained heads, side by side. Subsets are judged by trees of 8
 levels, which cost less.""",
 }
 """What each preset is."""

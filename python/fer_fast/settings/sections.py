@@ -132,7 +132,7 @@ class HeadSettings(Section):
     head: Head = knob(
         "none", "dense: train three dense layers on Training and take their activations"
     )
-    head_epochs: int = knob(20, "passes over Training at most", metavar="N", low=1, high=10_000)
+    head_epochs: int = knob(20, "passes over Training", metavar="N", low=1, high=10_000)
     head_members: int = knob(
         1,
         "heads trained one after the other, whose activations stand side by side",
