@@ -92,6 +92,7 @@ ONE_HEAD: dict[str, Any] = {
     "head_epochs": 30,
 }
 PAPER_BY_ROWS = {0: "paper, all rows", 5000: "paper"}
+
 MORE_COLUMNS = 3
 """So many times the root of their number are looked at for a cut."""
 

@@ -23,17 +23,20 @@ import numpy as np
 from common import interval, write_results
 
 from fer_fast.experiment import run_pipeline
+from fer_fast.head.config import HeadConfig
 from fer_fast.runs.result import RunResult
 from fer_fast.settings import PRESETS, Settings
 
 ANTS = "ants"
 PAPER, BEST = PRESETS["paper"], PRESETS["best"]
 
+_HEAD_FEATURES = BEST["head_members"] * HeadConfig.units[-1]
+
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "paper": PAPER,
     "paper, no SMOTE": PAPER | {"balance": "none"},
     "best": BEST,
-    "best, a quarter of the features": BEST | {"max_features": 192},
+    "best, a quarter of the features": BEST | {"max_features": _HEAD_FEATURES // 4},
     "best, SMOTE": BEST | {"balance": "smote"},
 }
 

@@ -5,8 +5,9 @@
 #
 # Run in the checkout's root, after `make test`. About six minutes, most of it two packs and xz; needs
 # zstd and xz. What one part has no room for, the end of the data set, travels with the part before.
-# BEST_CACHE is a cache in which `fer-fast pipeline --preset best` has run on these faces
-# on a CPU; without it, part 3 leaves `best` out. LIMIT_MIB bounds what travels at one time.
+# BEST_CACHE is a cache in which `fer-fast pipeline --preset best --head-members 1` has run on these
+# faces on a CPU (all six heads are more than may travel); without it, part 3 leaves `best` out.
+# LIMIT_MIB bounds what travels at one time.
 set -eu
 data=$1 weights=$2 best=${3:-} limit=${LIMIT_MIB:-63} faces_mib=${FACES_MIB:-52}
 kit=$(dirname "$0")
